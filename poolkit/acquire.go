@@ -1,0 +1,157 @@
+package poolkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Acquire lends out the member that has been idle longest (or shortest, with
+// [Config.NewestFirst]). Where none is idle it waits: for the next to arrive or to
+// come back, in the order of the callers.
+//
+// ctx is looked at only when it is about to wait: a member that stands ready is
+// lent even under a ctx that has ended, and one that has been handed over before
+// the wait was given up is returned. The end of ctx never cancels the making of a
+// member: it serves the next caller.
+//
+// The error is an [*AcquireError]. It wraps the ctx's cause, [ErrClosed], or, at
+// once, the permanent error that keeps the pool from making members.
+func (p *Pool[C]) Acquire(ctx context.Context) (Lease[C], error) {
+	return p.acquire(ctx, ID{}, false)
+}
+
+// AcquireID is like [Pool.Acquire] for the member with a certain ID. If that one is
+// not idle it waits until it arrives or comes back; a caller who waits for an ID
+// comes before those who wait for any.
+func (p *Pool[C]) AcquireID(ctx context.Context, id ID) (Lease[C], error) {
+	return p.acquire(ctx, id, true)
+}
+
+// TryAcquire lends out a member if one is idle. It never waits.
+func (p *Pool[C]) TryAcquire() (Lease[C], bool) {
+	for {
+		p.mu.Lock()
+		m := p.ledger.take()
+		if m == nil {
+			p.mu.Unlock()
+			return Lease[C]{}, false
+		}
+		p.taken()
+		if l, ok := p.lend(m); ok {
+			return l, true
+		}
+	}
+}
+
+func (p *Pool[C]) acquire(ctx context.Context, id ID, byID bool) (Lease[C], error) {
+	for again := false; ; again = true {
+		m, err := p.next(ctx, id, byID, again)
+		if err != nil {
+			return Lease[C]{}, err
+		}
+		if l, ok := p.lend(m); ok {
+			return l, nil
+		}
+	}
+}
+
+// next takes a member out of idle, or waits for one. again says that the one the
+// caller had before turned out to be dead.
+func (p *Pool[C]) next(ctx context.Context, id ID, byID, again bool) (*member[C], error) {
+	p.mu.Lock()
+	if again {
+		p.ledger.counts.takes-- // it still takes only one
+	}
+	var m *member[C]
+	if byID {
+		m = p.ledger.takeID(id)
+	} else {
+		m = p.ledger.take()
+	}
+	if m != nil {
+		p.taken()
+		return m, nil
+	}
+	if err := p.ledger.refusal(); err != nil {
+		err = p.acquireError(id, byID, err)
+		p.mu.Unlock()
+		return nil, err
+	}
+	w, _ := p.spare.Get().(*waiter[C])
+	if w == nil {
+		w = &waiter[C]{ready: make(chan struct{}, 1)}
+	}
+	w.id, w.byID = id, byID
+	p.ledger.waiters.add(w)
+	p.ledger.counts.misses++
+	p.taken()
+
+	m, err := p.await(ctx, w)
+	w.member, w.err = nil, nil
+	p.spare.Put(w)
+	return m, err
+}
+
+// taken counts a take and orders its replacement. It unlocks mu.
+func (p *Pool[C]) taken() {
+	p.ledger.counts.takes++
+	p.disturb()
+	tickets := p.order()
+	p.mu.Unlock()
+	p.dialAll(tickets)
+}
+
+// await waits for the answer to w.
+func (p *Pool[C]) await(ctx context.Context, w *waiter[C]) (*member[C], error) {
+	select {
+	case <-w.ready:
+	case <-ctx.Done():
+		p.mu.Lock()
+		if p.ledger.waiters.remove(w) {
+			err := p.acquireError(w.id, w.byID, whyEnded(ctx))
+			p.mu.Unlock()
+			return nil, err
+		}
+		p.mu.Unlock()
+		<-w.ready // the answer is on its way: whoever took w out of its line sends it
+	}
+	if w.err == nil {
+		return w.member, nil
+	}
+	p.mu.Lock()
+	err := p.acquireError(w.id, w.byID, w.err)
+	p.mu.Unlock()
+	return nil, err
+}
+
+// whyEnded returns why ctx ended, in a form in which both its error and its cause
+// can be found.
+func whyEnded(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// acquireError describes a refusal, under mu.
+func (p *Pool[C]) acquireError(id ID, byID bool, err error) error {
+	return &AcquireError{ID: id, ByID: byID, Err: err, Last: p.ledger.last, Stats: p.stats()}
+}
+
+// lend makes a lease of a member that was taken out of idle. It reports false when
+// the member has ended meanwhile; then it has been shut.
+func (p *Pool[C]) lend(m *member[C]) (Lease[C], bool) {
+	l := Lease[C]{m: m, loan: m.loans}
+	switch {
+	case !p.unwatch(m):
+		p.end(l, Gone)
+		return Lease[C]{}, false
+	case !p.healthy(m):
+		p.end(l, Unhealthy)
+		return Lease[C]{}, false
+	}
+	p.lent(l)
+	return l, true
+}

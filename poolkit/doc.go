@@ -1,0 +1,54 @@
+// Package poolkit keeps pools of ready connections: whoever needs one waits for no
+// handshake.
+//
+// A pool has members, connections or streams of some type C that are established
+// already. [Pool.Acquire] lends out any of them, [Pool.AcquireID] a certain one; a
+// [Lease] says who has it until it is released or discarded. A backend teaches the
+// pool one kind of member: how to dial it, to accept it, to watch it and to shut
+// it. See [Config], and the packages under backends for QUIC and TCP.
+//
+// # Words
+//
+// A member stands idle, is on loan, or is on its way. Members live on shards: one
+// underlying connection each, with a number of places. Two numbers are easily
+// confused:
+//
+//   - The capacity is the target for idle members. It follows demand within its
+//     bounds, as the sizing policy says.
+//   - The places of a shard bound everything open on it: members idle, on loan, on
+//     their way and being closed.
+//
+// Holding members therefore never stops the pool from filling: what is lent out is
+// replaced, on further shards if need be, until every place of every shard is held.
+//
+// # A member's way
+//
+// Before anything is dialled the pool reserves a place, as a ticket. Each take
+// orders its replacement at once, so that idle + on their way − waiting stays at
+// the target; there are no rounds to wait for. A member that arrives goes to the
+// longest waiting caller, or becomes idle. Members that end by themselves leave
+// the pool before anyone is handed them, if the backend can watch them.
+//
+// In a pool that accepts, the peer decides how much is opened. An offer is refused
+// only where its shard is full, never because many members are idle already: what
+// is idle here may be on loan over there, and the peer needs its replacement.
+//
+// # Failures
+//
+// A shard rests after a failure, from 100 ms up to 2 s, while others go on. After
+// three failures in a row the pool makes one attempt at a time until one succeeds.
+// Callers wait meanwhile, to their own deadline; an error that waiting will not
+// cure ([Permanent]) is told to them at once.
+//
+// # Locks and goroutines
+//
+// One mutex guards all bookkeeping, and nothing else happens under it: no I/O, no
+// callback, no wait. The pool's goroutines are these:
+//
+//   - one for maintenance, from New to Close. It sleeps while nothing happens.
+//   - one for each dial under way, at most [Config.MaxDialing].
+//   - with an Acceptor, one that accepts, and one for each offer under way.
+//   - one for each member being shut after it ended by itself.
+//
+// There is none for an idle member. [Pool.Close] returns after the last of them.
+package poolkit

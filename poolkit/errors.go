@@ -1,0 +1,109 @@
+package poolkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net" // for net.ErrClosed alone, which callers test for
+	"runtime/debug"
+)
+
+var (
+	// ErrClosed is returned once a pool is closed or draining. It wraps
+	// [net.ErrClosed].
+	ErrClosed = fmt.Errorf("pool closed: %w", net.ErrClosed)
+
+	// ErrShardFull is what a [Dialer] returns when the peer grants no more members
+	// on a shard for now. It is no failure: the pool places the member elsewhere.
+	ErrShardFull = errors.New("no more members on this shard for now")
+
+	// ErrDuplicateID is why a member is turned away whose ID an open member of the
+	// pool already has.
+	ErrDuplicateID = errors.New("duplicate ID")
+
+	// ErrLost is why a member is turned away that ended while it was arriving.
+	ErrLost = errors.New("lost while it was arriving")
+)
+
+// Permanent marks an error that waiting will not cure: a rejected certificate, a
+// wrong configuration. The pool tells it to everybody who waits, at once, and to
+// every later caller who would have to wait, until a member arrives after all. It
+// keeps trying, at its slowest pace.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+// IsPermanent reports whether err, or an error it wraps, is marked by [Permanent].
+func IsPermanent(err error) bool {
+	var p *permanentError
+	return errors.As(err, &p)
+}
+
+type permanentError struct{ error }
+
+func (e *permanentError) Unwrap() error { return e.error }
+
+// PanicError is a panic in a callback, turned into an error.
+type PanicError struct {
+	Callback string // which callback: "Dial", "Admit", …
+	Value    any    // what it panicked with
+	Stack    []byte // where
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("%s panicked: %v", e.Callback, e.Value)
+}
+
+// Unwrap returns what the callback panicked with, if that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// contain is deferred around every callback: it turns a panic into an error.
+func contain(callback string, err *error) {
+	if v := recover(); v != nil {
+		*err = &PanicError{Callback: callback, Value: v, Stack: debug.Stack()}
+	}
+}
+
+// AcquireError says why nothing was acquired, and how the pool stood then.
+type AcquireError struct {
+	ID   ID   // the member that was asked for, if ByID
+	ByID bool // whether a certain member was asked for
+
+	// Err is why the wait ended: the context's error, [ErrClosed], or the permanent
+	// error that keeps the pool from making members.
+	Err error
+
+	// Last is the latest failure to make a member, if none has arrived since.
+	Last error
+
+	Stats Stats // the pool at that moment
+}
+
+func (e *AcquireError) Error() string {
+	what := "a member"
+	if e.ByID {
+		what = "member " + e.ID.String()
+	}
+	s := fmt.Sprintf("poolkit: acquire %s: %v (%d idle of %d, %d on loan, %d on their way, %d waiting",
+		what, e.Err, e.Stats.Idle, e.Stats.Capacity, e.Stats.OnLoan, e.Stats.Promised, e.Stats.Waiting)
+	if e.Last != nil && !errors.Is(e.Err, e.Last) {
+		s += fmt.Sprintf("; last failure: %v", e.Last)
+	}
+	return s + ")"
+}
+
+// Unwrap returns Err.
+func (e *AcquireError) Unwrap() error { return e.Err }
+
+// Timeout reports whether the caller's deadline ended the wait. With it an
+// AcquireError is a [net.Error] to those who test for one.
+func (e *AcquireError) Timeout() bool { return errors.Is(e.Err, context.DeadlineExceeded) }
+
+// Temporary is the other half of [net.Error]. It is the same as Timeout.
+func (e *AcquireError) Temporary() bool { return e.Timeout() }

@@ -1,0 +1,133 @@
+package poolkit
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"reflect"
+	"time"
+)
+
+// learntFor is how long a shard counts as full after the peer granted no more
+// members on it. One dial in ten seconds is little to pay for finding out.
+const learntFor = 10 * time.Second
+
+// dialAll starts the dials of tickets that order has issued. Each goroutine ends
+// with its dial, at the latest soon after the pool's context; Close waits for it.
+func (p *Pool[C]) dialAll(tickets []ticket) {
+	for _, t := range tickets {
+		go p.dial(t)
+	}
+}
+
+func (p *Pool[C]) dial(t ticket) {
+	defer p.work.Done()
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.DialTimeout)
+	id, conn, err := p.callDial(ctx, t.shard)
+	cancel()
+	if err == nil && isNil(conn) {
+		err = errNoMember
+	}
+	if err != nil {
+		p.drop(t, err)
+		return
+	}
+	p.land(t, p.newMember(t, id, conn), time.Since(begun))
+}
+
+var errNoMember = errors.New("no member and no error: the dialer or offer returned nil for both")
+
+// isNil reports whether a source returned no member at all.
+func isNil(conn any) bool {
+	if conn == nil {
+		return true
+	}
+	switch v := reflect.ValueOf(conn); v.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan:
+		return v.IsNil()
+	default:
+		return false
+	}
+}
+
+func (p *Pool[C]) newMember(t ticket, id ID, conn C) *member[C] {
+	return &member[C]{pool: p, conn: conn, id: id, shard: t.shard, accepted: t.accepted}
+}
+
+// land brings a member that has just been made into the pool.
+func (p *Pool[C]) land(t ticket, m *member[C], lead time.Duration) {
+	watchErr := p.watch(m)
+	p.mu.Lock()
+	if watchErr != nil {
+		m.lost = true
+	}
+	w, err := p.ledger.land(t, m)
+	var told []*waiter[C]
+	if err == nil {
+		p.ledger.counts.leadSum += lead
+	} else if watchErr != nil {
+		err = watchErr
+	}
+	failed := err != nil && !errors.Is(err, errStale) && !errors.Is(err, ErrClosed)
+	if failed {
+		told = p.fail(t, err)
+	}
+	tickets := p.order()
+	p.disturb()
+	p.mu.Unlock()
+
+	tell(told)
+	p.dialAll(tickets)
+	switch {
+	case err != nil:
+		p.unwatch(m)
+		p.bury(m)
+		if failed {
+			p.hookFailed(t.shard, err)
+		}
+	default:
+		if w != nil {
+			w.ready <- struct{}{}
+		}
+		p.hookJoined(m)
+	}
+}
+
+// drop gives back a ticket whose member could not be made.
+func (p *Pool[C]) drop(t ticket, err error) {
+	over := p.ctx.Err() != nil // then the failure says nothing about the peer
+	full := errors.Is(err, ErrShardFull)
+	var told []*waiter[C]
+	p.mu.Lock()
+	p.ledger.drop(t)
+	switch {
+	case over:
+	case full:
+		p.ledger.shards.Learn(t.shard, time.Now().Add(learntFor))
+		p.wake()
+	default:
+		told = p.fail(t, err)
+	}
+	tickets := p.order()
+	p.checkEmpty()
+	p.mu.Unlock()
+
+	tell(told)
+	p.dialAll(tickets)
+	if !over && !full {
+		p.hookFailed(t.shard, err)
+	}
+}
+
+// fail notes a failure in the ledger, under mu.
+func (p *Pool[C]) fail(t ticket, err error) []*waiter[C] {
+	shard := t.shard
+	if t.accepted {
+		shard = -1 // a peer that is turned away is no reason to stop dialling it
+	}
+	told := p.ledger.fail(shard, err, time.Now(), rand.Float64())
+	p.asleep = false
+	p.wake()
+	return told
+}

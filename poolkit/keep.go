@@ -1,0 +1,121 @@
+package poolkit
+
+import "time"
+
+// shortestStep bounds how often a policy is asked, whatever it wants.
+const shortestStep = time.Millisecond
+
+// keeper is the maintenance of a pool: one goroutine that asks the policy for a
+// target, trims what stood unused, and ends pauses when they are over. Nobody
+// waits for it: takes and arrivals order what they need themselves. It sleeps
+// without a timer while nothing happens in a pool that has settled.
+type keeper[C any] struct {
+	pool *Pool[C]
+	last time.Time // of the latest step
+	seen counts    // as of the latest step
+	wait time.Duration
+}
+
+func newKeeper[C any](p *Pool[C]) *keeper[C] {
+	return &keeper[C]{pool: p, last: time.Now()}
+}
+
+// start takes the first step: the target is set before anything else happens.
+func (k *keeper[C]) start() error { return k.step(k.last) }
+
+// run ends with the pool's context; Close waits for it.
+func (k *keeper[C]) run() {
+	p := k.pool
+	timer := time.NewTimer(k.wait)
+	defer timer.Stop()
+	var due time.Time // of the next step; zero while the pool has settled
+	for {
+		now := time.Now()
+		if due.IsZero() && !p.sleeping() {
+			due = now.Add(k.wait)
+		}
+		if !due.IsZero() && !now.Before(due) {
+			if err := k.step(now); err != nil {
+				p.hookFailed(-1, err)
+			}
+			due = now.Add(k.wait)
+			if p.sleeping() {
+				due = time.Time{}
+			}
+		}
+
+		p.mu.Lock()
+		next, timed := p.ledger.wake(now)
+		tickets := p.order()
+		p.mu.Unlock()
+		p.dialAll(tickets)
+
+		if !due.IsZero() && (!timed || due.Before(next)) {
+			next, timed = due, true
+		}
+		timer.Stop()
+		if timed {
+			timer.Reset(next.Sub(now))
+		}
+		select {
+		case <-timer.C:
+		case <-p.kick:
+		case <-p.ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *Pool[C]) sleeping() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asleep
+}
+
+// step asks the policy and does what it says. The policy runs without the lock.
+func (k *keeper[C]) step(now time.Time) error {
+	p := k.pool
+	p.mu.Lock()
+	seen := p.ledger.counts
+	o := p.ledger.observe(k.seen, now.Sub(k.last))
+	p.mu.Unlock()
+
+	d, err := callStep(p.cfg.Sizing, o)
+	if err != nil {
+		k.wait = max(k.wait, lastPause)
+		return err
+	}
+	k.seen, k.last, k.wait = seen, now, max(d.Wait, shortestStep)
+
+	p.mu.Lock()
+	from := p.ledger.target
+	p.ledger.target = max(p.ledger.minCapacity, min(d.Target, p.ledger.maxCapacity))
+	to := p.ledger.target
+	p.pace = k.wait
+	gone := p.ledger.trim()
+	p.asleep = d.Settled && from == to && p.ledger.counts == seen && !p.ledger.surplus()
+	tickets := p.order()
+	p.mu.Unlock()
+
+	p.dialAll(tickets)
+	p.buryIdle(gone)
+	p.hookResized(from, to)
+	return nil
+}
+
+// Resize changes the bounds of the target; inverted ones are swapped. The target
+// moves into them at once, and on from there by the sizing policy.
+func (p *Pool[C]) Resize(minCapacity, maxCapacity int) {
+	minCapacity, maxCapacity = bounds(minCapacity, maxCapacity)
+	p.mu.Lock()
+	from := p.ledger.target
+	to := max(minCapacity, min(from, maxCapacity))
+	p.ledger.minCapacity, p.ledger.maxCapacity = minCapacity, maxCapacity
+	p.ledger.target = to
+	p.asleep = false
+	p.wake()
+	tickets := p.order()
+	p.mu.Unlock()
+	p.dialAll(tickets)
+	p.hookResized(from, to)
+}

@@ -1,0 +1,133 @@
+package poolkit
+
+// Lease is the right to use a member. End it with Release or Discard, once; what
+// comes later has no effect, even when the member has been lent again meanwhile.
+//
+// A Lease is a small value. Copies are the same lease, and the zero Lease is one
+// that is over. It may be ended by any goroutine.
+type Lease[C any] struct {
+	m    *member[C]
+	loan uint64
+}
+
+// Conn returns the member. It must not be used after the lease has ended.
+func (l Lease[C]) Conn() C {
+	if l.m == nil {
+		var none C
+		return none
+	}
+	return l.m.conn
+}
+
+// ID returns the member's ID.
+func (l Lease[C]) ID() ID {
+	if l.m == nil {
+		return ID{}
+	}
+	return l.m.id
+}
+
+// Shard returns the number of the member's shard.
+func (l Lease[C]) Shard() int {
+	if l.m == nil {
+		return 0
+	}
+	return l.m.shard
+}
+
+// Release ends the lease and makes the member idle again, or hands it to who waits.
+// In a pool with [Config.SingleUse], after a flush, and where it is no longer
+// healthy, the member is shut instead, as by Discard.
+func (l Lease[C]) Release() {
+	if l.m == nil {
+		return
+	}
+	p := l.m.pool
+	if p.cfg.SingleUse {
+		p.end(l, Ended)
+		return
+	}
+	if p.cfg.Healthy == nil && p.cfg.Watch == nil {
+		p.release(l)
+		return
+	}
+	p.mu.Lock()
+	if !p.ledger.held(l.m, l.loan) {
+		p.mu.Unlock()
+		return
+	}
+	back := p.ledger.takeBack(l.m)
+	if !back {
+		p.ledger.close(l.m, Ended)
+		p.mu.Unlock()
+		p.bury(l.m)
+		return
+	}
+	p.mu.Unlock()
+
+	// The loan is over, so the member is ours alone until it is put back.
+	why := Ended
+	if !p.healthy(l.m) {
+		why = Unhealthy
+	} else if err := p.watch(l.m); err != nil {
+		p.hookFailed(l.m.shard, err)
+		why = Unhealthy
+	}
+	p.mu.Lock()
+	if why == Unhealthy {
+		l.m.lost = true
+	}
+	w, ok := p.ledger.putBack(l.m)
+	p.disturb()
+	if !ok {
+		p.ledger.close(l.m, why)
+	}
+	p.mu.Unlock()
+	if w != nil {
+		w.ready <- struct{}{}
+	}
+	if !ok {
+		p.unwatch(l.m)
+		p.bury(l.m)
+	}
+}
+
+// release is Release where no callback has a say.
+func (p *Pool[C]) release(l Lease[C]) {
+	p.mu.Lock()
+	if !p.ledger.held(l.m, l.loan) {
+		p.mu.Unlock()
+		return
+	}
+	if p.ledger.takeBack(l.m) {
+		w, _ := p.ledger.putBack(l.m)
+		p.disturb()
+		p.mu.Unlock()
+		if w != nil {
+			w.ready <- struct{}{}
+		}
+		return
+	}
+	p.ledger.close(l.m, Ended)
+	p.mu.Unlock()
+	p.bury(l.m)
+}
+
+// Discard ends the lease and shuts the member. It returns when that is done.
+func (l Lease[C]) Discard() {
+	if l.m != nil {
+		l.m.pool.end(l, Ended)
+	}
+}
+
+// end ends a lease and shuts its member, unless the lease is over.
+func (p *Pool[C]) end(l Lease[C], why Reason) {
+	p.mu.Lock()
+	if !p.ledger.held(l.m, l.loan) {
+		p.mu.Unlock()
+		return
+	}
+	p.ledger.close(l.m, why)
+	p.mu.Unlock()
+	p.bury(l.m)
+}

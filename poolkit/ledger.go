@@ -1,0 +1,247 @@
+package poolkit
+
+import (
+	"time"
+
+	"github.com/vistone/poolkit/sharding"
+)
+
+// ledger is all the bookkeeping of a pool. It has no lock, clock, goroutine or
+// I/O: the pool calls it under its one mutex, and then does what it says. Methods
+// that take a waiter out of its line have written its answer; the caller sends
+// the token after unlocking.
+//
+// At every moment, on every shard and in all:
+//
+//	open = promised + idle + on loan + closing ≤ places
+//
+// and after every order, unless the cap, failures or a lack of places forbid it:
+//
+//	idle + promised − waiting ≥ target
+type ledger[C any] struct {
+	// Set by newLedger.
+	dials       bool
+	maxDialing  int
+	newestFirst bool
+	firstID     *ID
+
+	shards  *sharding.Set
+	members map[ID]*member[C] // every open member; nil where the ID is promised to a peer
+	idle    queue[C]
+	waiters waitlist[C]
+	readies readinesses
+
+	minCapacity, maxCapacity int
+	target                   int // idle members to keep
+	dialing                  int // dial tickets out
+	lowWater                 int // fewest idle since trim was last called
+
+	failures    int       // in a row, on any shards
+	paused      bool      // no dials before pausedUntil
+	pausedUntil time.Time //
+	last        error     // the latest failure, until a member arrives
+	permanent   error     // the same, if marked so
+
+	firstGiven bool   // the member with firstID has arrived
+	epoch      uint64 // counts flushes
+	draining   bool   // no hand-outs, no dials
+	counts     counts
+}
+
+func newLedger[C any](cfg *Config[C]) ledger[C] {
+	return ledger[C]{
+		dials:       cfg.Dialer != nil,
+		maxDialing:  cfg.MaxDialing,
+		newestFirst: cfg.NewestFirst,
+		firstID:     cfg.FirstID,
+		shards:      sharding.NewSet(cfg.Places, cfg.MaxShards),
+		members:     make(map[ID]*member[C]),
+		minCapacity: cfg.MinCapacity,
+		maxCapacity: cfg.MaxCapacity,
+	}
+}
+
+// take lends out the next idle member, or returns nil.
+func (l *ledger[C]) take() *member[C] {
+	m := l.idle.front
+	if l.newestFirst {
+		m = l.idle.back
+	}
+	if m != nil {
+		l.lend(m)
+	}
+	return m
+}
+
+// takeID lends out the member with an ID if it is idle, or returns nil.
+func (l *ledger[C]) takeID(id ID) *member[C] {
+	m := l.members[id]
+	if m == nil || m.state != idle {
+		return nil
+	}
+	l.lend(m)
+	return m
+}
+
+// lend makes a member somebody's.
+func (l *ledger[C]) lend(m *member[C]) {
+	l.move(m, onLoan)
+	m.loans++
+}
+
+// refusal is why nobody can wait for a member now, or nil.
+func (l *ledger[C]) refusal() error {
+	if l.draining {
+		return ErrClosed
+	}
+	return l.permanent
+}
+
+// offer gives an arriving member to the first waiter, who is returned, or makes it
+// idle.
+func (l *ledger[C]) offer(m *member[C]) *waiter[C] {
+	if w := l.waiters.next(m.id); w != nil {
+		l.lend(m)
+		w.member = m
+		return w
+	}
+	l.move(m, idle)
+	l.readies.reached(l.idle.len)
+	return nil
+}
+
+// held reports whether the loan with that number still holds the member.
+func (l *ledger[C]) held(m *member[C], loan uint64) bool {
+	return m.state == onLoan && m.loans == loan
+}
+
+// takeBack starts the return of a member: nobody can be handed it yet, and its
+// loan is over. It reports false where the member has to be closed instead.
+func (l *ledger[C]) takeBack(m *member[C]) bool {
+	if l.draining || m.epoch != l.epoch {
+		return false
+	}
+	m.state = arriving
+	return true
+}
+
+// putBack completes the return. Where it reports false, the member has to be
+// closed.
+func (l *ledger[C]) putBack(m *member[C]) (*waiter[C], bool) {
+	if l.draining || m.epoch != l.epoch || m.lost {
+		return nil, false
+	}
+	return l.offer(m), true
+}
+
+// lose notes that a member ended by itself. It reports whether the member was idle
+// and is now to be shut.
+func (l *ledger[C]) lose(m *member[C]) bool {
+	if m.state == arriving {
+		m.lost = true
+	}
+	if m.state != idle {
+		return false
+	}
+	l.counts.expired++
+	l.close(m, Gone)
+	return true
+}
+
+// close marks a member for shutting: nobody is handed it any more, and its place
+// stays held until free. The caller shuts it.
+func (l *ledger[C]) close(m *member[C], why Reason) {
+	m.why = why
+	l.move(m, closing)
+}
+
+// free gives back the place of a member that has been shut.
+func (l *ledger[C]) free(m *member[C]) {
+	l.move(m, shut)
+	if l.members[m.id] == m {
+		delete(l.members, m.id)
+	}
+}
+
+// move changes the state of a member in every book that knows it.
+func (l *ledger[C]) move(m *member[C], to memberState) {
+	from := m.place()
+	if m.state == idle {
+		l.idle.remove(m)
+		l.lowWater = min(l.lowWater, l.idle.len)
+	}
+	m.state = to
+	if to == idle {
+		l.idle.push(m)
+	}
+	l.shards.Move(m.shard, from, m.place())
+}
+
+// trim marks the members for shutting that stood idle beyond the target ever since
+// it was last called. It begins with the highest shard and the youngest member, and
+// leaves alone what the peer has opened.
+func (l *ledger[C]) trim() []*member[C] {
+	surplus := l.lowWater - l.target
+	l.lowWater = l.idle.len
+	if surplus <= 0 || !l.dials {
+		return nil
+	}
+	var gone []*member[C]
+	for shard := l.shards.Len() - 1; shard >= 0 && surplus > 0; shard-- {
+		for m := l.idle.back; m != nil && surplus > 0 && l.shards.At(shard).Idle > 0; {
+			older := m.prev
+			if m.shard == shard && !m.accepted {
+				l.counts.expired++
+				l.close(m, Surplus)
+				gone = append(gone, m)
+				surplus--
+			}
+			m = older
+		}
+	}
+	l.lowWater = l.idle.len
+	return gone
+}
+
+// surplus reports whether there is something that trim may close later.
+func (l *ledger[C]) surplus() bool { return l.dials && l.idle.len > l.target }
+
+// flush marks every idle member for shutting, and makes those on their way or on
+// loan be shut when they come.
+func (l *ledger[C]) flush() []*member[C] {
+	l.epoch++
+	return l.clear(Flushed)
+}
+
+// clear marks every idle member for shutting.
+func (l *ledger[C]) clear(why Reason) []*member[C] {
+	gone := make([]*member[C], 0, l.idle.len)
+	for m := l.idle.front; m != nil; m = l.idle.front {
+		l.close(m, why)
+		gone = append(gone, m)
+	}
+	return gone
+}
+
+// drain ends hand-outs and dials for good. It returns the idle members, to be
+// shut, and the waiters it took out of their lines.
+func (l *ledger[C]) drain() ([]*member[C], []*waiter[C]) {
+	l.draining = true
+	l.readies.fail(ErrClosed)
+	return l.clear(PoolClosed), l.waiters.fail(ErrClosed)
+}
+
+// seize marks every member on loan for shutting: its lease is over.
+func (l *ledger[C]) seize() []*member[C] {
+	var gone []*member[C]
+	for _, m := range l.members {
+		if m != nil && m.state == onLoan {
+			l.close(m, PoolClosed)
+			gone = append(gone, m)
+		}
+	}
+	return gone
+}
+
+// empty reports whether nothing is open or on its way.
+func (l *ledger[C]) empty() bool { return l.shards.Total().Open() == 0 }

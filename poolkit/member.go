@@ -1,0 +1,84 @@
+package poolkit
+
+import "github.com/vistone/poolkit/sharding"
+
+// member is one connection or stream of a pool, from its arrival until it is shut.
+type member[C any] struct {
+	pool     *Pool[C] // set by newMember, as are the next four
+	conn     C
+	id       ID
+	shard    int
+	accepted bool // the peer opened it
+
+	stop func() bool // ends the watch; belongs to whoever takes the member out of idle
+
+	// The rest is part of the ledger.
+	state      memberState
+	lost       bool   // the watch fired while the member was arriving
+	loans      uint64 // how often it was lent: what a Lease is checked against
+	epoch      uint64 // the ledger's when it was promised
+	why        Reason // once closing
+	prev, next *member[C]
+}
+
+type memberState uint8
+
+const (
+	arriving memberState = iota // watched, but not yet idle; or coming back from a loan
+	idle                        // in the idle queue
+	onLoan                      // a lease holds it
+	closing                     // being shut; nobody gets it any more
+	shut                        // gone from the books
+)
+
+// place is what the tally of the member's shard counts it as.
+func (m *member[C]) place() sharding.State {
+	switch m.state {
+	case idle:
+		return sharding.Idle
+	case onLoan:
+		return sharding.OnLoan
+	case closing:
+		return sharding.Closing
+	case arriving:
+		if m.loans > 0 {
+			return sharding.OnLoan // until it is back
+		}
+		return sharding.Promised
+	case shut:
+		return sharding.Free
+	}
+	return sharding.Free
+}
+
+// queue is a list of members, linked through them: the longest idle at the front.
+type queue[C any] struct {
+	front, back *member[C]
+	len         int
+}
+
+func (q *queue[C]) push(m *member[C]) {
+	m.prev, m.next = q.back, nil
+	if q.back == nil {
+		q.front = m
+	} else {
+		q.back.next = m
+	}
+	q.back = m
+	q.len++
+}
+
+func (q *queue[C]) remove(m *member[C]) {
+	if m.prev == nil {
+		q.front = m.next
+	} else {
+		m.prev.next = m.next
+	}
+	if m.next == nil {
+		q.back = m.prev
+	} else {
+		m.next.prev = m.prev
+	}
+	m.prev, m.next = nil, nil
+	q.len--
+}

@@ -1,0 +1,89 @@
+package poolkit
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// A Pool keeps members ready. Its methods may be called by any goroutine at any
+// time; [New] starts it and [Pool.Close] or [Pool.Shutdown] ends it.
+type Pool[C any] struct {
+	cfg    Config[C]          // set by New, never written again
+	ctx    context.Context    // parent of every dial and accept; ends when the pool drains
+	cancel context.CancelFunc //
+	spare  sync.Pool          // of *waiter[C]
+
+	// work counts the goroutines of the pool. It is added to only under mu and while
+	// the pool is not draining, so that Close can wait for it.
+	work sync.WaitGroup
+
+	kick  chan struct{} // wakes keep; capacity 1 is enough, since keep looks at everything; never closed
+	empty chan struct{} // closed under mu, when the pool drains and nothing is open any more
+	done  chan struct{} // closed by the first Close when it has finished
+
+	closeErr error // set before done is closed
+
+	mu     sync.Mutex
+	ledger ledger[C] // guarded by mu, as are the next three
+	asleep bool      // keep has settled: the next event kicks it
+	closed bool      // Close has been called
+	pace   time.Duration
+}
+
+// New returns a running pool. It begins at once to dial or accept; [Pool.WaitReady]
+// waits until members have arrived.
+func New[C any](cfg Config[C]) (*Pool[C], error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool[C]{
+		cfg:    cfg,
+		kick:   make(chan struct{}, 1),
+		empty:  make(chan struct{}),
+		done:   make(chan struct{}),
+		ledger: newLedger(&cfg),
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	k := newKeeper(p)
+	if err := k.start(); err != nil {
+		p.cancel()
+		return nil, err
+	}
+	p.work.Go(k.run)
+	if cfg.Acceptor != nil {
+		p.work.Go(p.accept)
+	}
+	return p, nil
+}
+
+// order issues tickets, under mu. The caller unlocks and then calls dialAll.
+func (p *Pool[C]) order() []ticket {
+	tickets := p.ledger.order()
+	p.work.Add(len(tickets))
+	return tickets
+}
+
+// disturb ends the sleep of keep, under mu.
+func (p *Pool[C]) disturb() {
+	if p.asleep {
+		p.asleep = false
+		p.wake()
+	}
+}
+
+// wake makes keep look at the pool.
+func (p *Pool[C]) wake() {
+	select {
+	case p.kick <- struct{}{}:
+	default: // it is about to look anyway
+	}
+}
+
+// tell sends waiters the tokens for answers that have been written.
+func tell[C any](ws []*waiter[C]) {
+	for _, w := range ws {
+		w.ready <- struct{}{}
+	}
+}

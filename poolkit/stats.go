@@ -1,0 +1,96 @@
+package poolkit
+
+import (
+	"time"
+
+	"github.com/vistone/poolkit/sizing"
+)
+
+// Stats is a pool at one moment. All its numbers belong together.
+type Stats struct {
+	Capacity int           // the target: how many members to keep idle
+	Interval time.Duration // between two steps of the sizing policy
+
+	Shards   int // shards with a place in use
+	Idle     int // members ready
+	OnLoan   int // members lent out
+	Promised int // members on their way
+	Closing  int // members being shut
+	Waiting  int // callers waiting, for any member or for a certain one
+
+	Acquires uint64        // members asked for since New
+	Waits    uint64        // of these, how many had to wait
+	Created  uint64        // members that arrived
+	Failed   uint64        // members that could not be made
+	Refused  uint64        // offers turned away for lack of room
+	Lost     uint64        // members lost or trimmed while idle
+	LeadTime time.Duration // how long the arrived ones took, added up
+
+	// LastError is the latest failure to make a member, if none has arrived since.
+	LastError error
+}
+
+// Open returns the number of members that exist or are on their way.
+func (s Stats) Open() int { return s.Idle + s.OnLoan + s.Promised + s.Closing }
+
+// Stats returns the state of the pool.
+func (p *Pool[C]) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stats()
+}
+
+// stats is Stats under mu.
+func (p *Pool[C]) stats() Stats {
+	l := &p.ledger
+	total := l.shards.Total()
+	s := Stats{
+		Capacity:  l.target,
+		Interval:  p.pace,
+		Idle:      total.Idle,
+		OnLoan:    total.OnLoan,
+		Promised:  total.Promised,
+		Closing:   total.Closing,
+		Waiting:   l.waiters.len,
+		Acquires:  l.counts.takes,
+		Waits:     l.counts.misses,
+		Created:   l.counts.created,
+		Failed:    l.counts.failed,
+		Refused:   l.counts.refused,
+		Lost:      l.counts.expired,
+		LeadTime:  l.counts.leadSum,
+		LastError: l.last,
+	}
+	for i := range l.shards.Len() {
+		if l.shards.At(i).Open() > 0 {
+			s.Shards++
+		}
+	}
+	return s
+}
+
+// counts is what has happened since New.
+type counts struct {
+	takes, misses, created, failed, refused, expired uint64
+	leadSum                                          time.Duration
+}
+
+// observe describes to a policy what happened between two counts.
+func (l *ledger[C]) observe(before counts, elapsed time.Duration) sizing.Observation {
+	now := l.counts
+	return sizing.Observation{
+		Elapsed:     elapsed,
+		MinCapacity: l.minCapacity,
+		MaxCapacity: l.maxCapacity,
+		Takes:       int(now.takes - before.takes),
+		Misses:      int(now.misses - before.misses),
+		Created:     int(now.created - before.created),
+		Failed:      int(now.failed - before.failed),
+		LeadSum:     now.leadSum - before.leadSum,
+		Expired:     int(now.expired - before.expired),
+		Idle:        l.idle.len,
+		Creating:    l.shards.Total().Promised,
+		Waiting:     l.waiters.any.len,
+		FailStreak:  l.failures,
+	}
+}

@@ -1,0 +1,170 @@
+package poolkit
+
+import (
+	"errors"
+	"time"
+
+	"github.com/vistone/poolkit/sharding"
+)
+
+// ticket is a promise of one place. Every ticket is landed, dropped or refused,
+// once.
+type ticket struct {
+	shard    int
+	epoch    uint64
+	accepted bool // made for an offer; then id is promised too
+	id       ID
+}
+
+// errStale is why a member is turned away that was promised before a flush.
+var errStale = errors.New("promised before a flush")
+
+// order issues the tickets that bring idle + promised − waiting back to the
+// target, as far as the cap, failures and places allow.
+func (l *ledger[C]) order() []ticket {
+	if !l.dials || l.draining || l.paused {
+		return nil
+	}
+	missing := l.target + l.waiters.any.len - l.idle.len - l.shards.Total().Promised
+	most := l.maxDialing
+	if l.failures >= probeAfter {
+		most = 1
+	}
+	var tickets []ticket
+	for n := min(missing, most-l.dialing); n > 0; n-- {
+		shard, ok := l.shards.Reserve()
+		if !ok {
+			break
+		}
+		l.dialing++
+		tickets = append(tickets, ticket{shard: shard, epoch: l.epoch})
+	}
+	return tickets
+}
+
+// admit promises a place on a shard, and an ID, to an offer: the first ID if it is
+// still to be given, else the given one. It reports room as false when the shard
+// is full, and unique as false when the ID is taken.
+func (l *ledger[C]) admit(shard int, id ID) (t ticket, room, unique bool) {
+	if l.draining {
+		return ticket{}, false, true
+	}
+	if l.firstID != nil {
+		if _, taken := l.members[*l.firstID]; !l.firstGiven && !taken {
+			id = *l.firstID
+		} else if id == *l.firstID {
+			return ticket{}, true, false
+		}
+	}
+	if _, taken := l.members[id]; taken {
+		return ticket{}, true, false
+	}
+	if !l.shards.ReserveOn(shard) {
+		return ticket{}, false, true
+	}
+	l.members[id] = nil
+	return ticket{shard: shard, epoch: l.epoch, accepted: true, id: id}, true, true
+}
+
+// land turns a ticket into a member: it goes to the first waiter, who is returned,
+// or becomes idle. Otherwise the member is to be shut and freed, and the error
+// says why; errStale and ErrClosed are no failures.
+func (l *ledger[C]) land(t ticket, m *member[C]) (*waiter[C], error) {
+	m.epoch = t.epoch
+	if err := l.objection(t, m); err != nil {
+		l.withdraw(t)
+		m.why = Gone
+		l.move(m, closing)
+		return nil, err
+	}
+	l.withdraw(t)
+	l.members[m.id] = m
+	if l.firstID != nil && m.id == *l.firstID {
+		l.firstGiven = true
+	}
+	l.shards.Succeeded(m.shard)
+	l.recover()
+	l.counts.created++
+	return l.offer(m), nil
+}
+
+// objection says why a member that arrived cannot stay.
+func (l *ledger[C]) objection(t ticket, m *member[C]) error {
+	if l.draining {
+		return ErrClosed
+	}
+	if t.epoch != l.epoch {
+		return errStale
+	}
+	if m.lost {
+		return ErrLost
+	}
+	if _, taken := l.members[m.id]; taken && !t.accepted {
+		return ErrDuplicateID
+	}
+	return nil
+}
+
+// withdraw takes back what a ticket stands for, but for its place.
+func (l *ledger[C]) withdraw(t ticket) {
+	if t.accepted {
+		delete(l.members, t.id)
+	} else {
+		l.dialing--
+	}
+}
+
+// drop gives back a ticket whose member will not come.
+func (l *ledger[C]) drop(t ticket) {
+	l.withdraw(t)
+	l.shards.Move(t.shard, sharding.Promised, sharding.Free)
+}
+
+// recover ends what failures had brought about.
+func (l *ledger[C]) recover() {
+	if l.failures == 0 && l.last == nil {
+		return
+	}
+	l.failures, l.paused, l.last, l.permanent = 0, false, nil, nil
+	l.shards.WakeAll()
+}
+
+// fail notes that a member could not be made: on a shard, whose failures count once
+// until it has rested, or, with shard −1, by an Acceptor, which paces itself. It
+// returns the waiters that a permanent error takes out of their lines.
+func (l *ledger[C]) fail(shard int, err error, now time.Time, chance float64) []*waiter[C] {
+	l.counts.failed++
+	l.last = err
+	if shard >= 0 && !l.shards.Resting(shard) {
+		l.failures++
+		l.shards.Rest(shard, now.Add(backoff(l.shards.Failures(shard)+1, chance)))
+	}
+	permanent := IsPermanent(err)
+	if shard >= 0 && (permanent || l.failures >= probeAfter) {
+		n := l.failures - probeAfter + 1
+		if permanent {
+			n = lastPauseAt
+		}
+		l.paused, l.pausedUntil = true, now.Add(backoff(n, chance))
+	}
+	if !permanent {
+		l.permanent = nil // what it was, waiting may now cure
+		return nil
+	}
+	l.permanent = err
+	l.readies.fail(err)
+	return l.waiters.fail(err)
+}
+
+// wake ends the pauses and rests that are over, and returns when the next ends.
+func (l *ledger[C]) wake(now time.Time) (next time.Time, ok bool) {
+	if l.paused && !l.pausedUntil.After(now) {
+		l.paused = false
+		l.shards.WakeAll() // one pause is enough: let the probe go to the first shard
+	}
+	next, ok = l.shards.Wake(now)
+	if l.paused && (!ok || l.pausedUntil.Before(next)) {
+		next, ok = l.pausedUntil, true
+	}
+	return next, ok
+}
