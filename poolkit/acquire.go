@@ -28,11 +28,23 @@ func (p *Pool[C]) AcquireID(ctx context.Context, id ID) (Lease[C], error) {
 	return p.acquire(ctx, id, true)
 }
 
-// TryAcquire lends out a member if one is idle. It never waits.
+// TryAcquire is [Pool.Acquire] for those who do not wait: it reports false where no
+// member is idle.
 func (p *Pool[C]) TryAcquire() (Lease[C], bool) {
+	return p.try(p.ledger.take)
+}
+
+// TryAcquireID is [Pool.AcquireID] for those who do not wait: it reports false where
+// that member is not idle.
+func (p *Pool[C]) TryAcquireID(id ID) (Lease[C], bool) {
+	return p.try(func() *member[C] { return p.ledger.takeID(id) })
+}
+
+// try calls take, under mu, until it finds a member that is alive, or none.
+func (p *Pool[C]) try(take func() *member[C]) (Lease[C], bool) {
 	for {
 		p.mu.Lock()
-		m := p.ledger.take()
+		m := take()
 		if m == nil {
 			p.mu.Unlock()
 			return Lease[C]{}, false
