@@ -1,0 +1,197 @@
+package quic
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/poolkit"
+)
+
+// acceptor takes the streams that clients open, on any number of connections to one
+// UDP socket. It is the pool's [poolkit.Acceptor].
+//
+// Its goroutines are one that accepts connections, and one for each connection that
+// accepts its streams. None of them waits for a peer's bytes, and close waits for
+// all of them.
+type acceptor struct {
+	// Set by listen.
+	transport *quicgo.Transport
+	owned     bool // the transport's socket is ours to close
+	listener  *quicgo.Listener
+	gentle    bool // how the streams close
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+
+	// offers brings streams from their connections to Accept. Not buffered: a stream
+	// that is not taken stays with quic-go, which bounds them. Never closed.
+	offers chan *offer
+
+	mu    sync.Mutex
+	conns map[*quicgo.Conn]bool // guarded by mu, as are the next two
+	freed []int                 // shard numbers whose connection is gone, longest first
+	next  int                   // the lowest number never used
+}
+
+var _ poolkit.Acceptor[*StreamConn] = (*acceptor)(nil)
+
+// errNoTLS is why a pool cannot listen without a certificate.
+var errNoTLS = errors.New("the TLS configuration is nil: a QUIC server needs a certificate")
+
+// listen starts an acceptor on a socket of its own, or on the given one.
+func listen(addr string, socket net.PacketConn, tlsConf *tls.Config, allow allowList) (*acceptor, error) {
+	if tlsConf == nil {
+		return nil, errNoTLS
+	}
+	a := &acceptor{
+		offers: make(chan *offer),
+		conns:  make(map[*quicgo.Conn]bool),
+	}
+	if socket == nil {
+		udp, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			return nil, fmt.Errorf("listen: %w", err)
+		}
+		socket, a.owned = udp, true
+	}
+	a.transport = &quicgo.Transport{
+		Conn: socket,
+		// Runs before the TLS handshake, so a stranger costs one packet.
+		ConnContext: func(ctx context.Context, info *quicgo.ClientInfo) (context.Context, error) {
+			if !allow.allows(info.RemoteAddr) {
+				return nil, fmt.Errorf("%v is not an allowed client", info.RemoteAddr)
+			}
+			return ctx, nil
+		},
+	}
+	ln, err := a.transport.Listen(withALPN(tlsConf), serverSettings())
+	if err != nil {
+		_ = a.closeSocket()
+		return nil, fmt.Errorf("listen on %v: %w", socket.LocalAddr(), err)
+	}
+	a.listener = ln
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.work.Go(a.acceptConns)
+	return a, nil
+}
+
+// Accept implements [poolkit.Acceptor].
+func (a *acceptor) Accept(ctx context.Context) (poolkit.Offer[*StreamConn], error) {
+	select {
+	case o := <-a.offers:
+		return o, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// acceptConns ends with the listener.
+func (a *acceptor) acceptConns() {
+	for {
+		conn, err := a.listener.Accept(a.ctx)
+		if err != nil {
+			return // the listener or the socket is closed
+		}
+		shard, ok := a.join(conn)
+		if !ok {
+			_ = conn.CloseWithError(codeRefused, "too many connections") // always nil
+			continue
+		}
+		a.work.Go(func() { a.acceptStreams(conn, shard) })
+	}
+}
+
+// acceptStreams ends with its connection.
+func (a *acceptor) acceptStreams(conn *quicgo.Conn, shard int) {
+	defer a.leave(conn, shard)
+	for {
+		stream, err := conn.AcceptStream(a.ctx)
+		if err != nil {
+			return
+		}
+		select {
+		case a.offers <- &offer{acceptor: a, conn: conn, stream: stream, shard: shard}:
+		case <-conn.Context().Done():
+			return
+		case <-a.ctx.Done():
+			return
+		}
+	}
+}
+
+// resting is how many shard numbers stay unused after their connection is gone.
+const resting = 64
+
+// join gives a connection a shard number.
+func (a *acceptor) join(conn *quicgo.Conn) (shard int, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case len(a.freed) > resting, a.next == maxPeers && len(a.freed) > 0:
+		shard = a.freed[0] // freed longest ago, so its streams have left the pool
+		a.freed = a.freed[1:]
+	case a.next < maxPeers:
+		shard = a.next
+		a.next++
+	default:
+		return 0, false
+	}
+	a.conns[conn] = true
+	return shard, true
+}
+
+func (a *acceptor) leave(conn *quicgo.Conn, shard int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.conns, conn)
+	a.freed = append(a.freed, shard)
+}
+
+// close ends the listener, every connection and the socket.
+func (a *acceptor) close() error {
+	a.cancel()
+	err := a.listener.Close()
+	a.mu.Lock()
+	for conn := range a.conns {
+		_ = conn.CloseWithError(codeDone, "pool closed") // always nil
+	}
+	a.mu.Unlock()
+	a.work.Wait()
+	return errors.Join(err, a.transport.Close(), a.closeSocket())
+}
+
+func (a *acceptor) closeSocket() error {
+	if !a.owned {
+		return nil
+	}
+	return a.transport.Conn.Close()
+}
+
+// offer is a stream that a client has opened.
+type offer struct {
+	acceptor *acceptor
+	conn     *quicgo.Conn
+	stream   *quicgo.Stream
+	shard    int
+}
+
+// Shard implements [poolkit.Offer].
+func (o *offer) Shard() int { return o.shard }
+
+// Admit implements [poolkit.Offer].
+func (o *offer) Admit(ctx context.Context, id poolkit.ID) (*StreamConn, error) {
+	if err := answer(ctx, o.stream, id); err != nil {
+		return nil, fmt.Errorf("client %v: %w", o.conn.RemoteAddr(), err)
+	}
+	return newStreamConn(o.conn, o.stream, clientPreface, o.acceptor.gentle), nil
+}
+
+// Refuse implements [poolkit.Offer].
+func (o *offer) Refuse() { reset(o.stream, codeRefused) }

@@ -1,0 +1,75 @@
+package quic
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// allowList is the addresses that may connect. An empty one allows all.
+type allowList []netip.Prefix
+
+// parseAllowList reads a comma-separated list of addresses and prefixes.
+func parseAllowList(s string) (allowList, error) {
+	var list allowList
+	for _, entry := range strings.Split(s, ",") {
+		entry = strings.TrimSpace(entry)
+		if entry == "" {
+			continue
+		}
+		p, err := parsePrefix(entry)
+		if err != nil {
+			return nil, fmt.Errorf("the allowed client %q is neither an IP address nor a prefix such as 10.0.0.0/8", entry)
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+func parsePrefix(s string) (netip.Prefix, error) {
+	if strings.Contains(s, "/") {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return p, err
+		}
+		return unmapPrefix(p), nil
+	}
+	ip, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	ip = ip.Unmap().WithZone("")
+	return netip.PrefixFrom(ip, ip.BitLen()), nil
+}
+
+// unmapPrefix makes an IPv4 prefix of one that was written in the IPv6 form.
+func unmapPrefix(p netip.Prefix) netip.Prefix {
+	const mapped = 96 // bits in front of the IPv4 address
+	if p.Addr().Is4In6() && p.Bits() >= mapped {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped)
+	}
+	return p.Masked()
+}
+
+// allows reports whether a peer with that address may connect.
+func (l allowList) allows(addr net.Addr) bool {
+	if len(l) == 0 {
+		return true
+	}
+	udp, ok := addr.(*net.UDPAddr)
+	if !ok {
+		return false
+	}
+	ip, ok := netip.AddrFromSlice(udp.IP)
+	if !ok {
+		return false
+	}
+	ip = ip.Unmap()
+	for _, p := range l {
+		if p.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}

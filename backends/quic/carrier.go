@@ -1,0 +1,181 @@
+package quic
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/poolkit"
+)
+
+// carrier is the connection of one shard, set up when a stream first needs it and
+// again when it has died. All dials of the shard share one attempt.
+type carrier struct {
+	dialer *dialer
+
+	mu      sync.Mutex
+	link    *link    // guarded by mu: the connection that works, or did; nil before the first
+	attempt *attempt // guarded by mu: the one under way, or nil
+}
+
+// attempt is a connection being set up.
+type attempt struct {
+	done chan struct{} // closed by the attempt's goroutine when it is over
+	link *link         // set before done is closed, as is err
+	err  error
+}
+
+// connection returns the shard's connection. ctx bounds the wait, not the attempt:
+// that one serves the dials that come later too.
+func (c *carrier) connection(ctx context.Context) (*link, error) {
+	c.mu.Lock()
+	if l := c.link; l != nil && l.alive() {
+		c.mu.Unlock()
+		return l, nil
+	}
+	a := c.attempt
+	if a == nil {
+		a = &attempt{done: make(chan struct{})}
+		c.attempt = a
+		c.dialer.work.Go(func() { c.connect(a) }) // ends with the dialer's context
+	}
+	c.mu.Unlock()
+
+	select {
+	case <-a.done:
+		return a.link, a.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (c *carrier) connect(a *attempt) {
+	conn, err := c.dialer.connect()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attempt = nil
+	if a.err = err; err == nil {
+		a.link = newLink(conn)
+		c.link = a.link
+	}
+	close(a.done)
+}
+
+func (c *carrier) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link != nil {
+		c.link.close()
+	}
+}
+
+// link is one connection we dialled and the count of its streams.
+type link struct {
+	conn *quicgo.Conn
+
+	mu      sync.Mutex
+	streams int         // guarded by mu, as is the rest: open ones
+	lastEnd time.Time   // when one last ended
+	vacant  *time.Timer // closes the connection once it has carried no stream for a while
+	retired bool        // it is closed, or about to be
+}
+
+func newLink(conn *quicgo.Conn) *link {
+	l := &link{conn: conn}
+	l.vacant = time.AfterFunc(vacancy, l.retire)
+	return l
+}
+
+// alive reports whether the connection can take more streams.
+func (l *link) alive() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.retired && l.conn.Context().Err() == nil
+}
+
+// open opens a stream. Where the peer grants no more it returns
+// [poolkit.ErrShardFull]: at once when that is the peer's limit, and after a short
+// wait when streams have just ended, whose places the peer has yet to give back.
+func (l *link) open(ctx context.Context) (*quicgo.Stream, error) {
+	settling, ok := l.begun()
+	if !ok {
+		return nil, poolkit.ErrShardFull // the next dial finds a new connection
+	}
+	s, err := l.conn.OpenStream()
+	var limit *quicgo.StreamLimitReachedError
+	if errors.As(err, &limit) {
+		err = poolkit.ErrShardFull
+		if wait := l.creditDelay(); settling < wait {
+			s, err = l.openSync(ctx, wait)
+		}
+	}
+	if err != nil {
+		l.ended()
+	}
+	return s, err
+}
+
+// openSync opens a stream as soon as the peer gives back a place.
+func (l *link) openSync(ctx context.Context, wait time.Duration) (*quicgo.Stream, error) {
+	short, cancel := context.WithTimeoutCause(ctx, wait, poolkit.ErrShardFull)
+	defer cancel()
+	s, err := l.conn.OpenStreamSync(short)
+	if err != nil && short.Err() != nil {
+		err = context.Cause(short)
+	}
+	return s, err
+}
+
+// creditDelay is how long the peer may take to give back the place of a stream that
+// has ended. Two round trips do it on a good day.
+func (l *link) creditDelay() time.Duration {
+	return 4*l.conn.ConnectionStats().SmoothedRTT + 100*time.Millisecond
+}
+
+// begun counts a stream, and returns how long ago the last one ended. It reports
+// false when the connection is being given up.
+func (l *link) begun() (settling time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.retired {
+		return 0, false
+	}
+	l.streams++
+	l.vacant.Stop()
+	return time.Since(l.lastEnd), true
+}
+
+// ended counts a stream out.
+func (l *link) ended() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lastEnd = time.Now()
+	if l.streams--; l.streams == 0 && !l.retired {
+		l.vacant.Reset(vacancy)
+	}
+}
+
+// retire closes a connection that has carried no stream for a while. It runs on the
+// timer's goroutine.
+func (l *link) retire() {
+	l.mu.Lock()
+	if l.streams > 0 {
+		l.mu.Unlock()
+		return
+	}
+	l.retired = true
+	l.mu.Unlock()
+	_ = l.conn.CloseWithError(codeDone, "no longer needed") // always nil
+}
+
+// close ends the connection.
+func (l *link) close() {
+	l.mu.Lock()
+	l.retired = true
+	l.vacant.Stop()
+	l.mu.Unlock()
+	_ = l.conn.CloseWithError(codeDone, "pool closed") // always nil
+}

@@ -1,0 +1,159 @@
+package quic
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/vistone/poolkit/poolkit"
+	"github.com/vistone/poolkit/sizing"
+)
+
+// DialConfig says how a pool dials. Only Addr or Resolve, and TLS, are required.
+type DialConfig struct {
+	// Addr is the server's address, host:port. It is looked up anew for every
+	// connection.
+	Addr string
+
+	// Resolve, if set, is asked for the address instead, for every connection.
+	Resolve func(context.Context) (string, error)
+
+	// TLS is the client's configuration. Where it names no server, the host of Addr is
+	// used. The protocol np-quic is added to it.
+	TLS *tls.Config
+
+	// MinCapacity and MaxCapacity bound the number of idle streams; both zero means 1
+	// and 128.
+	MinCapacity, MaxCapacity int
+
+	// Sizing moves that number; nil is the pool's default.
+	Sizing sizing.Policy
+
+	// KeepAlive is the period of pings on a connection that is otherwise silent;
+	// default 10 s.
+	KeepAlive time.Duration
+
+	// PacketConn, if set, is the socket of all connections. The pool does not close
+	// it.
+	PacketConn net.PacketConn
+
+	// Hooks are told what happens.
+	Hooks poolkit.Hooks
+}
+
+// Dial returns a running pool of streams to one server, on up to 64 connections of
+// 128 streams each. It does not wait for the server: see [poolkit.Pool.WaitReady].
+//
+// Acquire hands out the youngest stream, while a pool of [Listen] hands out the
+// oldest, so that two ends that both take any stream do not take the same.
+// Leases are of single use: Release, Discard and the stream's own Close all end it.
+func Dial(cfg DialConfig) (*poolkit.Pool[*StreamConn], error) {
+	if cfg.TLS == nil {
+		return nil, errors.New("quic: DialConfig.TLS is nil: set it to say how to verify the server")
+	}
+	tlsConf := cfg.TLS
+	resolve := resolver(cfg.Resolve)
+	if resolve == nil {
+		host, _, err := net.SplitHostPort(cfg.Addr)
+		if err != nil {
+			return nil, fmt.Errorf("quic: DialConfig.Addr must be host:port: %w", err)
+		}
+		if tlsConf.ServerName == "" && host != "" {
+			tlsConf = tlsConf.Clone()
+			tlsConf.ServerName = host
+		}
+		resolve = func(context.Context) (string, error) { return cfg.Addr, nil }
+	}
+	d := newDialer(resolve, tlsConf, clientSettings(cfg.KeepAlive), cfg.PacketConn)
+	p, err := poolkit.New(d.poolConfig(cfg.MinCapacity, cfg.MaxCapacity, cfg.Sizing, cfg.Hooks))
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return p, nil
+}
+
+// ListenConfig says how a pool listens. Only Addr or PacketConn, and TLS, are
+// required.
+type ListenConfig struct {
+	// Addr is the UDP address to listen on, host:port.
+	Addr string
+
+	// PacketConn, if set, is the socket to use instead. The pool does not close it.
+	PacketConn net.PacketConn
+
+	// TLS is the server's configuration. The protocol np-quic is added to it.
+	TLS *tls.Config
+
+	// AllowedClients is a comma-separated list of the IP addresses and prefixes that
+	// may connect; empty means all. Strangers are refused before the TLS handshake.
+	AllowedClients string
+
+	// Capacity is the number of idle streams that clients are expected to keep; zero
+	// means 128. Clients decide: see package poolkit on pools that accept.
+	Capacity int
+
+	// Hooks are told what happens.
+	Hooks poolkit.Hooks
+}
+
+// Listen returns a running pool of the streams that clients open. An address that
+// is taken or wrong is reported at once.
+func Listen(cfg ListenConfig) (*poolkit.Pool[*StreamConn], error) {
+	allow, err := parseAllowList(cfg.AllowedClients)
+	if err != nil {
+		return nil, fmt.Errorf("quic: ListenConfig.AllowedClients: %w", err)
+	}
+	a, err := listen(cfg.Addr, cfg.PacketConn, cfg.TLS, allow)
+	if err != nil {
+		return nil, fmt.Errorf("quic: %w", err)
+	}
+	capacity := cfg.Capacity
+	if capacity == 0 {
+		capacity = places
+	}
+	p, err := poolkit.New(a.poolConfig(capacity, cfg.Hooks))
+	if err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return p, nil
+}
+
+// poolConfig is the configuration of a pool over d.
+func (d *dialer) poolConfig(minCapacity, maxCapacity int, policy sizing.Policy, hooks poolkit.Hooks) poolkit.Config[*StreamConn] {
+	cfg := streams(hooks)
+	cfg.Dialer = d
+	cfg.NewestFirst = true
+	cfg.MinCapacity, cfg.MaxCapacity = minCapacity, maxCapacity
+	cfg.Sizing = policy
+	cfg.MaxShards = maxShards
+	cfg.MaxDialing = places * maxShards // a stream costs no handshake; connections are bounded by settingUp
+	cfg.Closed = d.close
+	return cfg
+}
+
+// poolConfig is the configuration of a pool over a.
+func (a *acceptor) poolConfig(capacity int, hooks poolkit.Hooks) poolkit.Config[*StreamConn] {
+	cfg := streams(hooks)
+	cfg.Acceptor = a
+	cfg.MinCapacity, cfg.MaxCapacity = capacity, capacity
+	cfg.Sizing = sizing.Fixed(capacity)
+	cfg.MaxShards = maxPeers
+	cfg.Closed = a.close
+	return cfg
+}
+
+// streams is what the pools of both ends have in common.
+func streams(hooks poolkit.Hooks) poolkit.Config[*StreamConn] {
+	return poolkit.Config[*StreamConn]{
+		Shut:      (*StreamConn).end,
+		Watch:     watch,
+		Healthy:   healthy,
+		Lent:      (*StreamConn).lent,
+		SingleUse: true,
+		Places:    places,
+		Hooks:     hooks,
+	}
+}

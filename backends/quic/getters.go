@@ -1,0 +1,106 @@
+package quic
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/vistone/poolkit/poolkit"
+)
+
+// OutgoingGet returns the stream with the given ID, eight hexadecimal digits. If it
+// is not here yet, OutgoingGet waits until it arrives: for as long as timeout, and
+// not a moment longer. The stream is a [*StreamConn]; [StreamConn.Close] gives its
+// place back.
+//
+// Errors: the timeout, which is [context.DeadlineExceeded] and has Timeout();
+// [net.ErrClosed] once the pool is closed; and at once whatever keeps the pool from
+// having streams at all, such as a rejected certificate.
+func (p *Pool) OutgoingGet(id string, timeout time.Duration) (net.Conn, error) {
+	want, err := poolkit.ParseID(id)
+	if err != nil {
+		return nil, fmt.Errorf("quic: OutgoingGet: %w", err)
+	}
+	s, err := p.get(timeout,
+		func(core *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], bool) { return core.TryAcquireID(want) },
+		func(ctx context.Context, core *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], error) {
+			return core.AcquireID(ctx, want)
+		})
+	if err != nil {
+		return nil, err // not s: a nil *StreamConn would make a net.Conn that is not nil
+	}
+	return s, nil
+}
+
+// IncomingGet returns any idle stream and its ID, by which the other end finds it.
+// If none is idle, IncomingGet waits until one arrives, for as long as timeout. Its
+// errors are those of [Pool.OutgoingGet].
+func (p *Pool) IncomingGet(timeout time.Duration) (string, net.Conn, error) {
+	s, err := p.get(timeout, (*poolkit.Pool[*StreamConn]).TryAcquire,
+		func(ctx context.Context, core *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], error) {
+			return core.Acquire(ctx)
+		})
+	if err != nil {
+		return "", nil, err
+	}
+	return s.ID().String(), s, nil
+}
+
+// get takes a stream: at once if it can, so that a hit costs no timer, or else
+// within the timeout.
+func (p *Pool) get(
+	timeout time.Duration,
+	try func(*poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], bool),
+	wait func(context.Context, *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], error),
+) (*StreamConn, error) {
+	if core := p.running(); core != nil {
+		if l, ok := try(core); ok {
+			return l.Conn(), nil
+		}
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, timeout)
+	defer cancel()
+	core, err := p.opened(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := wait(ctx, core)
+	if err != nil {
+		if p.ctx.Err() != nil {
+			return nil, errClosed
+		}
+		return nil, err
+	}
+	return l.Conn(), nil
+}
+
+// opened waits until the manager has opened the core.
+func (p *Pool) opened(ctx context.Context) (*poolkit.Pool[*StreamConn], error) {
+	for {
+		p.mu.Lock()
+		core, err, changed, started := p.core, p.err, p.changed, p.started
+		closed := p.closed
+		p.mu.Unlock()
+		switch {
+		case closed:
+			return nil, errClosed
+		case core != nil:
+			return core, nil
+		case err != nil:
+			return nil, fmt.Errorf("quic: the pool could not be opened: %w", err)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			switch {
+			case p.ctx.Err() != nil:
+				return nil, errClosed
+			case !started:
+				return nil, fmt.Errorf("%w: %w", errNotStarted, ctx.Err())
+			default:
+				return nil, fmt.Errorf("quic: the pool is still opening: %w", ctx.Err())
+			}
+		}
+	}
+}

@@ -1,0 +1,275 @@
+package quic
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/poolkit"
+)
+
+// StreamConn is a pooled QUIC stream. It is a [net.Conn]; any goroutine may call
+// its methods at any time.
+type StreamConn struct {
+	*quicgo.Stream
+
+	conn          *quicgo.Conn
+	local, remote net.Addr
+	preface       int64  // bytes of the ID exchange in the receive direction
+	gentle        bool   // how Close closes
+	onEnd         func() // called once, when both halves have been ended; may be nil
+
+	writing sync.Mutex // held during a write, and by whoever ends the send half
+	cut     bool       // a write was cut short by our own close; guarded by writing
+
+	mu     sync.Mutex
+	lease  poolkit.Lease[*StreamConn] // guarded by mu, as is all that follows
+	shut   bool                       // both halves have been ended
+	noMore bool                       // the send half has been ended
+	parting
+}
+
+var _ net.Conn = (*StreamConn)(nil)
+
+func newStreamConn(conn *quicgo.Conn, s *quicgo.Stream, preface int64, gentle bool) *StreamConn {
+	return &StreamConn{
+		Stream:  s,
+		conn:    conn,
+		local:   conn.LocalAddr(),
+		remote:  conn.RemoteAddr(),
+		preface: preface,
+		gentle:  gentle,
+		parting: parting{final: unknown, read: preface},
+	}
+}
+
+// LocalAddr returns the local address of the connection that the stream belongs to.
+func (s *StreamConn) LocalAddr() net.Addr { return s.local }
+
+// RemoteAddr returns the peer's address on that connection.
+func (s *StreamConn) RemoteAddr() net.Addr { return s.remote }
+
+// ConnectionState returns the TLS state of that connection.
+func (s *StreamConn) ConnectionState() tls.ConnectionState { return s.conn.ConnectionState().TLS }
+
+// ID returns the ID of the stream, the same at both ends.
+func (s *StreamConn) ID() poolkit.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lease.ID()
+}
+
+// Read reads what the peer has written. It returns [io.EOF] after the peer's
+// CloseWrite or Close, [net.ErrClosed] after our own Close, and an error with
+// Timeout() after the deadline.
+func (s *StreamConn) Read(p []byte) (int, error) {
+	if !s.gentle {
+		n, err := s.Stream.Read(p)
+		return n, s.explain("read", err)
+	}
+	s.readBegins()
+	n, err := s.Stream.Read(p)
+	s.readEnds(n, err)
+	return n, s.explain("read", err)
+}
+
+// Write writes to the peer. It returns when the bytes are on their way, not when
+// they have arrived.
+func (s *StreamConn) Write(p []byte) (int, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.writesEnded() {
+		return 0, s.opError("write", net.ErrClosed)
+	}
+	n, err := s.Stream.Write(p)
+	if n < len(p) && s.writesEnded() {
+		s.cut = true
+		return n, s.opError("write", net.ErrClosed)
+	}
+	return n, s.explain("write", err)
+}
+
+func (s *StreamConn) writesEnded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.noMore
+}
+
+// SetDeadline sets the deadlines of reads and writes, those under way included. A
+// zero time is none.
+func (s *StreamConn) SetDeadline(t time.Time) error {
+	return errors.Join(s.SetReadDeadline(t), s.SetWriteDeadline(t))
+}
+
+// SetReadDeadline sets the deadline of reads.
+func (s *StreamConn) SetReadDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shut {
+		return s.opError("set", net.ErrClosed)
+	}
+	return s.Stream.SetReadDeadline(t)
+}
+
+// SetWriteDeadline sets the deadline of writes. It does nothing once they have
+// ended.
+func (s *StreamConn) SetWriteDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shut {
+		return s.opError("set", net.ErrClosed)
+	}
+	if s.noMore {
+		return nil // the deadline now cuts short a write that was under way
+	}
+	return s.Stream.SetWriteDeadline(t)
+}
+
+// CloseWrite says that no more will be written: the peer reads [io.EOF] after what
+// has been. Reading goes on. A Write under way is cut short, and then the peer is
+// told so instead.
+func (s *StreamConn) CloseWrite() error {
+	if s.endWrites() {
+		return nil
+	}
+	return s.opError("close", net.ErrClosed)
+}
+
+// endWrites ends the send half. It reports whether this call did.
+func (s *StreamConn) endWrites() bool {
+	s.mu.Lock()
+	if s.noMore {
+		s.mu.Unlock()
+		return false
+	}
+	s.noMore = true
+	_ = s.Stream.SetWriteDeadline(time.Unix(1, 0)) // frees a writer that is stuck; never fails
+	s.mu.Unlock()
+
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.cut {
+		s.CancelWrite(codeDone) // a FIN would make half a message look whole
+		return true
+	}
+	_ = s.Stream.Close() // fails only if the peer wants no more, which is no matter
+	return true
+}
+
+// CloseRead says that no more will be read, and tells the peer to stop writing.
+// Writing goes on.
+func (s *StreamConn) CloseRead() error {
+	s.CancelRead(codeDone)
+	return nil
+}
+
+// Close ends the stream and gives its place back to the pool.
+//
+// In a pool of [Dial] or [Listen] it does what [net.Conn] says: reads and writes
+// under way return at once, what has been written is delivered, what has arrived
+// unread is dropped, and the peer is told to stop.
+//
+// In a compatibility pool, Close says that writing has finished, and lets reading go
+// on until the peer has finished too. The receiving half ends, at the latest, when
+// nobody has read for a second, or a reader has waited a minute for a byte. So the
+// place always comes back, and no byte on its way to a reader is cut off. Use Abort
+// to end both directions at once.
+//
+// Closing again does nothing.
+func (s *StreamConn) Close() error {
+	if s.gentle {
+		s.part()
+		return nil
+	}
+	return s.finish()
+}
+
+// Abort ends both directions at once. What the peer has not received yet may be
+// lost, and the peer's reads fail.
+func (s *StreamConn) Abort() error {
+	s.mu.Lock()
+	s.noMore = true
+	s.mu.Unlock()
+	reset(s.Stream, codeDone)
+	return s.finish()
+}
+
+// finish ends both halves, and with them the lease.
+func (s *StreamConn) finish() error {
+	err := s.end()
+	s.mu.Lock()
+	l := s.lease
+	s.mu.Unlock()
+	l.Discard()
+	return err
+}
+
+// end ends both halves. It is how a pool shuts a stream.
+func (s *StreamConn) end() error {
+	s.mu.Lock()
+	again := s.shut
+	s.shut = true
+	s.parted()
+	s.mu.Unlock()
+	if again {
+		return nil
+	}
+	s.CancelRead(codeDone)
+	s.endWrites()
+	if s.onEnd != nil {
+		s.onEnd()
+	}
+	return nil
+}
+
+// lent tells the stream of its lease, which ends with it.
+func (s *StreamConn) lent(l poolkit.Lease[*StreamConn]) {
+	s.mu.Lock()
+	s.lease = l
+	s.mu.Unlock()
+}
+
+// explain turns an error of quic-go into what users of a net.Conn test for.
+func (s *StreamConn) explain(op string, err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	s.mu.Lock()
+	closed := s.shut || op == "write" && s.noMore
+	s.mu.Unlock()
+	var stream *quicgo.StreamError
+	switch {
+	case closed:
+		return s.opError(op, net.ErrClosed)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return s.opError(op, err)
+	case errors.As(err, &stream) && !stream.Remote, errors.Is(err, quicgo.ErrStreamClosed):
+		return s.opError(op, net.ErrClosed)
+	case errors.As(err, &stream) && op == "write":
+		return s.opError(op, &lostError{err, syscall.EPIPE})
+	default:
+		return s.opError(op, &lostError{err, syscall.ECONNRESET})
+	}
+}
+
+func (s *StreamConn) opError(op string, err error) error {
+	return &net.OpError{Op: op, Net: "quic", Source: s.local, Addr: s.remote, Err: err}
+}
+
+// lostError says that the peer ended the stream, or that the connection is gone.
+// It has no Timeout method, although quic-go's error may: that a connection timed
+// out does not mean that a deadline has passed.
+type lostError struct {
+	err   error
+	errno syscall.Errno
+}
+
+func (e *lostError) Error() string   { return e.errno.Error() + ": " + e.err.Error() }
+func (e *lostError) Unwrap() []error { return []error{e.errno, e.err} }
