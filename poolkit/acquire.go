@@ -18,18 +18,18 @@ import (
 // The error is an [*AcquireError]. It wraps the ctx's cause, [ErrClosed], or, at
 // once, the permanent error that keeps the pool from making members.
 func (p *Pool[C]) Acquire(ctx context.Context) (Lease[C], error) {
-	return p.acquire(ctx, ID{}, false)
+	return p.acquire(ctx, ask{})
 }
 
 // AcquireID is like [Pool.Acquire] for the member with a certain ID. If that one is
 // not idle it waits until it arrives or comes back; a caller who waits for an ID
 // comes before those who wait for any.
 func (p *Pool[C]) AcquireID(ctx context.Context, id ID) (Lease[C], error) {
-	return p.acquire(ctx, id, true)
+	return p.acquire(ctx, ask{id: id, byID: true})
 }
 
 // TryAcquire is [Pool.Acquire] for those who do not wait: it reports false where no
-// member is idle.
+// member is idle. Only a try that succeeds counts as an acquire.
 func (p *Pool[C]) TryAcquire() (Lease[C], bool) {
 	return p.try(p.ledger.take)
 }
@@ -42,6 +42,7 @@ func (p *Pool[C]) TryAcquireID(id ID) (Lease[C], bool) {
 
 // try calls take, under mu, until it finds a member that is alive, or none.
 func (p *Pool[C]) try(take func() *member[C]) (Lease[C], bool) {
+	var a ask
 	for {
 		p.mu.Lock()
 		m := take()
@@ -49,6 +50,7 @@ func (p *Pool[C]) try(take func() *member[C]) (Lease[C], bool) {
 			p.mu.Unlock()
 			return Lease[C]{}, false
 		}
+		p.ledger.asked(&a)
 		p.taken()
 		if l, ok := p.lend(m); ok {
 			return l, true
@@ -56,9 +58,17 @@ func (p *Pool[C]) try(take func() *member[C]) (Lease[C], bool) {
 	}
 }
 
-func (p *Pool[C]) acquire(ctx context.Context, id ID, byID bool) (Lease[C], error) {
-	for again := false; ; again = true {
-		m, err := p.next(ctx, id, byID, again)
+// ask is one call of Acquire or its kin. It counts as one take and at most one
+// miss, however many dead members it meets.
+type ask struct {
+	id             ID
+	byID           bool
+	counted, waits bool
+}
+
+func (p *Pool[C]) acquire(ctx context.Context, a ask) (Lease[C], error) {
+	for {
+		m, err := p.next(ctx, &a)
 		if err != nil {
 			return Lease[C]{}, err
 		}
@@ -68,16 +78,13 @@ func (p *Pool[C]) acquire(ctx context.Context, id ID, byID bool) (Lease[C], erro
 	}
 }
 
-// next takes a member out of idle, or waits for one. again says that the one the
-// caller had before turned out to be dead.
-func (p *Pool[C]) next(ctx context.Context, id ID, byID, again bool) (*member[C], error) {
+// next takes a member out of idle, or waits for one.
+func (p *Pool[C]) next(ctx context.Context, a *ask) (*member[C], error) {
 	p.mu.Lock()
-	if again {
-		p.ledger.counts.takes-- // it still takes only one
-	}
+	p.ledger.asked(a)
 	var m *member[C]
-	if byID {
-		m = p.ledger.takeID(id)
+	if a.byID {
+		m = p.ledger.takeID(a.id)
 	} else {
 		m = p.ledger.take()
 	}
@@ -86,17 +93,17 @@ func (p *Pool[C]) next(ctx context.Context, id ID, byID, again bool) (*member[C]
 		return m, nil
 	}
 	if err := p.ledger.refusal(); err != nil {
-		err = p.acquireError(id, byID, err)
+		err = p.acquireError(a.id, a.byID, err)
 		p.mu.Unlock()
 		return nil, err
 	}
+	p.ledger.missed(a)
 	w, _ := p.spare.Get().(*waiter[C])
 	if w == nil {
 		w = &waiter[C]{ready: make(chan struct{}, 1)}
 	}
-	w.id, w.byID = id, byID
+	w.id, w.byID = a.id, a.byID
 	p.ledger.waiters.add(w)
-	p.ledger.counts.misses++
 	p.taken()
 
 	m, err := p.await(ctx, w)
@@ -105,9 +112,8 @@ func (p *Pool[C]) next(ctx context.Context, id ID, byID, again bool) (*member[C]
 	return m, err
 }
 
-// taken counts a take and orders its replacement. It unlocks mu.
+// taken orders the replacement of what was taken or is waited for. It unlocks mu.
 func (p *Pool[C]) taken() {
-	p.ledger.counts.takes++
 	p.disturb()
 	tickets := p.order()
 	p.mu.Unlock()
@@ -153,17 +159,28 @@ func (p *Pool[C]) acquireError(id ID, byID bool, err error) error {
 }
 
 // lend makes a lease of a member that was taken out of idle. It reports false when
-// the member has ended meanwhile; then it has been shut.
+// the member has ended meanwhile; then it is being shut.
 func (p *Pool[C]) lend(m *member[C]) (Lease[C], bool) {
 	l := Lease[C]{m: m, loan: m.loans}
 	switch {
 	case !p.unwatch(m):
-		p.end(l, Gone)
+		p.reject(l, Gone)
 		return Lease[C]{}, false
 	case !p.healthy(m):
-		p.end(l, Unhealthy)
+		p.reject(l, Unhealthy)
 		return Lease[C]{}, false
 	}
 	p.lent(l)
 	return l, true
+}
+
+// reject ends the loan of a dead member. Who asked for it does not wait until it is
+// shut.
+func (p *Pool[C]) reject(l Lease[C], why Reason) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ledger.held(l.m, l.loan) {
+		p.ledger.close(l.m, why)
+		p.buryLater(l.m)
+	}
 }

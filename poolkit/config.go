@@ -45,7 +45,8 @@ type Config[C any] struct {
 	Closed func() error
 
 	// SingleUse says that a member serves one lease: Release then does what Discard
-	// does.
+	// does. Otherwise members come back, and there may be more idle than the target:
+	// those are shut that were not needed for a minute.
 	SingleUse bool
 
 	// NewestFirst hands out the member that has been idle shortest instead of the
@@ -86,7 +87,8 @@ type Hooks struct {
 	// Joined is called when a member has arrived.
 	Joined func(id ID, shard int)
 
-	// Left is called when a member has been shut.
+	// Left is called when a member that had joined has been shut, but holds its place
+	// still. Where a member is used at once and ended, it may run beside Joined.
 	Left func(id ID, shard int, why Reason)
 
 	// Failed is called when a member could not be made, and when a callback panics.
@@ -158,11 +160,17 @@ func (cfg Config[C]) withDefaults() (Config[C], error) {
 		{"Places", cfg.Places},
 		{"MaxShards", cfg.MaxShards},
 		{"MaxDialing", cfg.MaxDialing},
-		{"DialTimeout", int(cfg.DialTimeout)},
 	} {
 		if n.value < 0 {
 			return cfg, fmt.Errorf("poolkit: Config.%s is negative (%d)", n.name, n.value)
 		}
+	}
+	if cfg.DialTimeout < 0 {
+		return cfg, fmt.Errorf("poolkit: Config.DialTimeout is negative (%v)", cfg.DialTimeout)
+	}
+	if cfg.FirstID != nil {
+		id := *cfg.FirstID // the caller may change it
+		cfg.FirstID = &id
 	}
 	if cfg.MinCapacity == 0 && cfg.MaxCapacity == 0 {
 		cfg.MinCapacity, cfg.MaxCapacity = defaultMinCapacity, defaultMaxCapacity

@@ -14,7 +14,10 @@
 // confused:
 //
 //   - The capacity is the target for idle members. It follows demand within its
-//     bounds, as the sizing policy says.
+//     bounds, as the sizing policy says. Where members come back there may be more
+//     idle than that: both the member and its replacement. Those beyond the target
+//     stay as long as they are needed at least once a minute, so that steady use
+//     neither dials nor shuts anything.
 //   - The places of a shard bound everything open on it: members idle, on loan, on
 //     their way and being closed.
 //
@@ -35,7 +38,8 @@
 //
 // # Failures
 //
-// A shard rests after a failure, from 100 ms up to 2 s, while others go on. After
+// A shard rests after a failure, from 100 ms up to 2 s, unless another dial on it
+// succeeds, while others go on. After
 // three failures in a row the pool makes one attempt at a time until one succeeds.
 // Callers wait meanwhile, to their own deadline; an error that waiting will not
 // cure ([Permanent]) is told to them at once.
@@ -48,7 +52,8 @@
 //   - one for maintenance, from New to Close. It sleeps while nothing happens.
 //   - one for each dial under way, at most [Config.MaxDialing].
 //   - with an Acceptor, one that accepts, and one for each offer under way.
-//   - one for each member being shut after it ended by itself.
+//   - one for each member being shut because it was found dead, and one for all
+//     that are shut together, with at most 16 helpers.
 //
 // There is none for an idle member. [Pool.Close] returns after the last of them.
 package poolkit

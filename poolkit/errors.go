@@ -70,7 +70,8 @@ func contain(callback string, err *error) {
 	}
 }
 
-// AcquireError says why nothing was acquired, and how the pool stood then.
+// AcquireError says why nothing was acquired, or why the wait of [Pool.WaitReady] was
+// in vain, and how the pool stood then.
 type AcquireError struct {
 	ID   ID   // the member that was asked for, if ByID
 	ByID bool // whether a certain member was asked for
@@ -83,14 +84,19 @@ type AcquireError struct {
 	Last error
 
 	Stats Stats // the pool at that moment
+
+	ready int // how many members WaitReady waited for
 }
 
 func (e *AcquireError) Error() string {
-	what := "a member"
-	if e.ByID {
-		what = "member " + e.ID.String()
+	what := "acquire a member"
+	switch {
+	case e.ByID:
+		what = "acquire member " + e.ID.String()
+	case e.ready > 0:
+		what = fmt.Sprintf("wait for %d idle members", e.ready)
 	}
-	s := fmt.Sprintf("poolkit: acquire %s: %v (%d idle of %d, %d on loan, %d on their way, %d waiting",
+	s := fmt.Sprintf("poolkit: %s: %v (%d idle of %d, %d on loan, %d on their way, %d waiting",
 		what, e.Err, e.Stats.Idle, e.Stats.Capacity, e.Stats.OnLoan, e.Stats.Promised, e.Stats.Waiting)
 	if e.Last != nil && !errors.Is(e.Err, e.Last) {
 		s += fmt.Sprintf("; last failure: %v", e.Last)

@@ -97,7 +97,7 @@ func (p *Pool[C]) land(t ticket, m *member[C], lead time.Duration) {
 // drop gives back a ticket whose member could not be made.
 func (p *Pool[C]) drop(t ticket, err error) {
 	over := p.ctx.Err() != nil // then the failure says nothing about the peer
-	full := errors.Is(err, ErrShardFull)
+	full := errors.Is(err, ErrShardFull) && !t.accepted
 	var told []*waiter[C]
 	p.mu.Lock()
 	p.ledger.drop(t)

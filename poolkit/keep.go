@@ -5,19 +5,27 @@ import "time"
 // shortestStep bounds how often a policy is asked, whatever it wants.
 const shortestStep = time.Millisecond
 
+// unusedFor is how long a member beyond the target stands unused, in a pool whose
+// members come back, before it is shut. A take orders its replacement, and then
+// both are there: were that trimmed at once, a request now and then would mean a
+// dial for each.
+const unusedFor = time.Minute
+
 // keeper is the maintenance of a pool: one goroutine that asks the policy for a
 // target, trims what stood unused, and ends pauses when they are over. Nobody
 // waits for it: takes and arrivals order what they need themselves. It sleeps
 // without a timer while nothing happens in a pool that has settled.
 type keeper[C any] struct {
-	pool *Pool[C]
-	last time.Time // of the latest step
-	seen counts    // as of the latest step
-	wait time.Duration
+	pool    *Pool[C]
+	last    time.Time // of the latest step
+	trimmed time.Time // when surplus was last looked for
+	seen    counts    // as of the latest step
+	wait    time.Duration
 }
 
 func newKeeper[C any](p *Pool[C]) *keeper[C] {
-	return &keeper[C]{pool: p, last: time.Now()}
+	now := time.Now()
+	return &keeper[C]{pool: p, last: now, trimmed: now}
 }
 
 // start takes the first step: the target is set before anything else happens.
@@ -89,29 +97,32 @@ func (k *keeper[C]) step(now time.Time) error {
 
 	p.mu.Lock()
 	from := p.ledger.target
-	p.ledger.target = max(p.ledger.minCapacity, min(d.Target, p.ledger.maxCapacity))
+	p.ledger.retarget(d.Target)
 	to := p.ledger.target
 	p.pace = k.wait
-	gone := p.ledger.trim()
+	if p.shrunk || p.cfg.SingleUse || now.Sub(k.trimmed) >= unusedFor {
+		p.shrunk, k.trimmed = false, now
+		p.buryLater(p.ledger.trim()...)
+	}
 	p.asleep = d.Settled && from == to && p.ledger.counts == seen && !p.ledger.surplus()
 	tickets := p.order()
 	p.mu.Unlock()
 
 	p.dialAll(tickets)
-	p.buryIdle(gone)
 	p.hookResized(from, to)
 	return nil
 }
 
 // Resize changes the bounds of the target; inverted ones are swapped. The target
-// moves into them at once, and on from there by the sizing policy.
+// moves into them at once, and on from there by the sizing policy. Members beyond it
+// are shut with the policy's next step, those not used meanwhile.
 func (p *Pool[C]) Resize(minCapacity, maxCapacity int) {
 	minCapacity, maxCapacity = bounds(minCapacity, maxCapacity)
 	p.mu.Lock()
 	from := p.ledger.target
-	to := max(minCapacity, min(from, maxCapacity))
-	p.ledger.minCapacity, p.ledger.maxCapacity = minCapacity, maxCapacity
-	p.ledger.target = to
+	p.ledger.resize(minCapacity, maxCapacity)
+	to := p.ledger.target
+	p.shrunk = true
 	p.asleep = false
 	p.wake()
 	tickets := p.order()

@@ -74,8 +74,11 @@ func (l Lease[C]) Release() {
 		why = Unhealthy
 	}
 	p.mu.Lock()
-	if why == Unhealthy {
+	switch {
+	case why == Unhealthy:
 		l.m.lost = true
+	case l.m.lost:
+		why = Gone
 	}
 	w, ok := p.ledger.putBack(l.m)
 	p.disturb()

@@ -1,6 +1,7 @@
 package poolkit
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/vistone/poolkit/sharding"
@@ -18,6 +19,8 @@ import (
 // and after every order, unless the cap, failures or a lack of places forbid it:
 //
 //	idle + promised − waiting ≥ target
+//
+// where what was promised before a flush does not count.
 type ledger[C any] struct {
 	// Set by newLedger.
 	dials       bool
@@ -34,7 +37,9 @@ type ledger[C any] struct {
 	minCapacity, maxCapacity int
 	target                   int // idle members to keep
 	dialing                  int // dial tickets out
+	stale                    int // tickets out from before the latest flush
 	lowWater                 int // fewest idle since trim was last called
+	dialled                  int // idle members that the peer did not open
 
 	failures    int       // in a row, on any shards
 	paused      bool      // no dials before pausedUntil
@@ -169,23 +174,43 @@ func (l *ledger[C]) move(m *member[C], to memberState) {
 	if m.state == idle {
 		l.idle.remove(m)
 		l.lowWater = min(l.lowWater, l.idle.len)
+		l.dialled -= m.own()
 	}
 	m.state = to
 	if to == idle {
 		l.idle.push(m)
+		l.dialled += m.own()
 	}
 	l.shards.Move(m.shard, from, m.place())
+}
+
+// retarget moves the target, within its bounds. Whoever waits for as many members
+// as the target was waits for no more than it is.
+func (l *ledger[C]) retarget(to int) {
+	l.target = max(l.minCapacity, min(to, l.maxCapacity))
+	l.readies.lower(l.target)
+	l.readies.reached(l.idle.len)
+}
+
+// resize moves the bounds of the target, and the target into them.
+func (l *ledger[C]) resize(minCapacity, maxCapacity int) {
+	l.minCapacity, l.maxCapacity = minCapacity, maxCapacity
+	l.retarget(l.target)
+	l.readies.end(l.errTooMany(), func(r *readiness) bool { return l.tooMany(r.n) })
+}
+
+// tooMany reports whether so many members will never be idle.
+func (l *ledger[C]) tooMany(n int) bool { return l.dials && n > l.maxCapacity }
+
+func (l *ledger[C]) errTooMany() error {
+	return fmt.Errorf("the pool keeps at most %d", l.maxCapacity)
 }
 
 // trim marks the members for shutting that stood idle beyond the target ever since
 // it was last called. It begins with the highest shard and the youngest member, and
 // leaves alone what the peer has opened.
 func (l *ledger[C]) trim() []*member[C] {
-	surplus := l.lowWater - l.target
-	l.lowWater = l.idle.len
-	if surplus <= 0 || !l.dials {
-		return nil
-	}
+	surplus := min(l.lowWater-l.target, l.dialled)
 	var gone []*member[C]
 	for shard := l.shards.Len() - 1; shard >= 0 && surplus > 0; shard-- {
 		for m := l.idle.back; m != nil && surplus > 0 && l.shards.At(shard).Idle > 0; {
@@ -204,12 +229,13 @@ func (l *ledger[C]) trim() []*member[C] {
 }
 
 // surplus reports whether there is something that trim may close later.
-func (l *ledger[C]) surplus() bool { return l.dials && l.idle.len > l.target }
+func (l *ledger[C]) surplus() bool { return l.dialled > 0 && l.idle.len > l.target }
 
 // flush marks every idle member for shutting, and makes those on their way or on
 // loan be shut when they come.
 func (l *ledger[C]) flush() []*member[C] {
 	l.epoch++
+	l.stale = l.shards.Total().Promised
 	return l.clear(Flushed)
 }
 

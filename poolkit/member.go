@@ -15,6 +15,7 @@ type member[C any] struct {
 	// The rest is part of the ledger.
 	state      memberState
 	lost       bool   // the watch fired while the member was arriving
+	joined     bool   // it arrived, and was not turned away
 	loans      uint64 // how often it was lent: what a Lease is checked against
 	epoch      uint64 // the ledger's when it was promised
 	why        Reason // once closing
@@ -49,6 +50,14 @@ func (m *member[C]) place() sharding.State {
 		return sharding.Free
 	}
 	return sharding.Free
+}
+
+// own is what the member counts among those that the peer did not open.
+func (m *member[C]) own() int {
+	if m.accepted {
+		return 0
+	}
+	return 1
 }
 
 // queue is a list of members, linked through them: the longest idle at the front.

@@ -2,6 +2,7 @@ package poolkit
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -14,8 +15,9 @@ type Pool[C any] struct {
 	cancel context.CancelFunc //
 	spare  sync.Pool          // of *waiter[C]
 
-	// work counts the goroutines of the pool. It is added to only under mu and while
-	// the pool is not draining, so that Close can wait for it.
+	// work counts the goroutines of the pool. It is added to only under mu, and only
+	// while the pool is not draining or something is open: Close waits for it after
+	// empty, when nobody adds any more.
 	work sync.WaitGroup
 
 	kick  chan struct{} // wakes keep; capacity 1 is enough, since keep looks at everything; never closed
@@ -25,8 +27,9 @@ type Pool[C any] struct {
 	closeErr error // set before done is closed
 
 	mu     sync.Mutex
-	ledger ledger[C] // guarded by mu, as are the next three
+	ledger ledger[C] // guarded by mu, as are the next four
 	asleep bool      // keep has settled: the next event kicks it
+	shrunk bool      // Resize has been called: the next step trims
 	closed bool      // Close has been called
 	pace   time.Duration
 }
@@ -49,7 +52,7 @@ func New[C any](cfg Config[C]) (*Pool[C], error) {
 	k := newKeeper(p)
 	if err := k.start(); err != nil {
 		p.cancel()
-		return nil, err
+		return nil, fmt.Errorf("poolkit: %w", err)
 	}
 	p.work.Go(k.run)
 	if cfg.Acceptor != nil {
@@ -61,7 +64,9 @@ func New[C any](cfg Config[C]) (*Pool[C], error) {
 // order issues tickets, under mu. The caller unlocks and then calls dialAll.
 func (p *Pool[C]) order() []ticket {
 	tickets := p.ledger.order()
-	p.work.Add(len(tickets))
+	if len(tickets) > 0 { // when Close waits, adding even nothing is too late
+		p.work.Add(len(tickets))
+	}
 	return tickets
 }
 

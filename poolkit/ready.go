@@ -2,29 +2,29 @@ package poolkit
 
 import (
 	"context"
-	"fmt"
 	"slices"
 )
 
 // WaitReady waits until at least n members are idle, or, where n is zero or less,
-// as many as the target is now. It fails at once if the pool dials and n is above
-// the upper bound of the target; otherwise its errors are those of [Pool.Acquire].
+// as many as the target is now, or less once the target falls. It fails at once if
+// the pool dials and n is above the upper bound of the target. Its errors are like
+// those of [Pool.Acquire].
 func (p *Pool[C]) WaitReady(ctx context.Context, n int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	r := &readiness{n: n, done: make(chan struct{})}
 	if n <= 0 {
-		n = p.ledger.target
+		r.n, r.full = p.ledger.target, true
 	}
-	if most := p.ledger.maxCapacity; n > most && p.ledger.dials {
-		return fmt.Errorf("poolkit: wait for %d idle members: the pool keeps at most %d", n, most)
+	if p.ledger.tooMany(r.n) {
+		return p.readyError(r, p.ledger.errTooMany())
 	}
-	if p.ledger.idle.len >= n {
+	if p.ledger.idle.len >= r.n {
 		return nil
 	}
 	if err := p.ledger.refusal(); err != nil {
-		return p.acquireError(ID{}, false, err)
+		return p.readyError(r, err)
 	}
-	r := &readiness{n: n, done: make(chan struct{})}
 	p.ledger.readies = append(p.ledger.readies, r)
 
 	p.mu.Unlock()
@@ -35,17 +35,23 @@ func (p *Pool[C]) WaitReady(ctx context.Context, n int) error {
 	p.mu.Lock()
 
 	if p.ledger.readies.remove(r) {
-		return p.acquireError(ID{}, false, whyEnded(ctx))
+		return p.readyError(r, whyEnded(ctx))
 	}
 	if r.err != nil {
-		return p.acquireError(ID{}, false, r.err)
+		return p.readyError(r, r.err)
 	}
 	return nil
 }
 
+// readyError describes a vain wait, under mu.
+func (p *Pool[C]) readyError(r *readiness, err error) error {
+	return &AcquireError{ready: r.n, Err: err, Last: p.ledger.last, Stats: p.stats()}
+}
+
 // readiness is a caller of WaitReady.
 type readiness struct {
-	n    int
+	n    int           // members to wait for
+	full bool          // wait for no more than the target
 	err  error         // set before done is closed
 	done chan struct{} // closed by the ledger when the wait is over
 }
@@ -57,6 +63,15 @@ type readinesses []*readiness
 func (rs *readinesses) reached(n int) {
 	if len(*rs) > 0 {
 		rs.end(nil, func(r *readiness) bool { return r.n <= n })
+	}
+}
+
+// lower tells those who wait for a full pool that the target is no more than that.
+func (rs readinesses) lower(target int) {
+	for _, r := range rs {
+		if r.full {
+			r.n = min(r.n, target)
+		}
 	}
 }
 

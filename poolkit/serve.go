@@ -51,6 +51,7 @@ func (p *Pool[C]) pause(d time.Duration) bool {
 func (p *Pool[C]) admit(offer Offer[C]) {
 	shard, err := p.callShard(offer)
 	if err != nil {
+		p.refuse(offer)
 		p.hookFailed(-1, err)
 		return
 	}

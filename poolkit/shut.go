@@ -13,11 +13,15 @@ import (
 const shutting = 16
 
 // bury shuts a member that the ledger has marked as closing, and frees its place.
+// That comes last, so that Close returns after the hook.
 func (p *Pool[C]) bury(m *member[C]) {
 	err := p.callShut(m)
 	var panicked *PanicError
 	if errors.As(err, &panicked) {
 		p.hookFailed(m.shard, err)
+	}
+	if m.joined {
+		p.hookLeft(m, m.why)
 	}
 	p.mu.Lock()
 	p.ledger.free(m)
@@ -25,7 +29,6 @@ func (p *Pool[C]) bury(m *member[C]) {
 	p.checkEmpty()
 	p.mu.Unlock()
 	p.dialAll(tickets)
-	p.hookLeft(m, m.why)
 }
 
 // buryIdle buries members that stood idle until the ledger marked them.
@@ -36,6 +39,15 @@ func (p *Pool[C]) buryIdle(ms []*member[C]) {
 	p.buryAll(ms)
 }
 
+// buryLater, called under mu, does the same on a goroutine of the pool, which Close
+// waits for.
+func (p *Pool[C]) buryLater(ms ...*member[C]) {
+	if len(ms) > 0 {
+		p.work.Go(func() { p.buryIdle(ms) })
+	}
+}
+
+// buryAll buries many members, several at once.
 func (p *Pool[C]) buryAll(ms []*member[C]) {
 	if len(ms) == 1 {
 		p.bury(ms[0])
@@ -56,12 +68,16 @@ func (p *Pool[C]) buryAll(ms []*member[C]) {
 // block. The goroutine ends when the member is shut; Close waits for it.
 func (p *Pool[C]) lose(m *member[C]) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if !p.ledger.lose(m) {
+		p.mu.Unlock()
 		return // somebody has it, and will find out when stopping the watch
 	}
+	m.stop = nil // the watch is over
+	p.buryLater(m)
 	p.disturb()
-	p.work.Go(func() { p.bury(m) })
+	tickets := p.order()
+	p.mu.Unlock()
+	p.dialAll(tickets)
 }
 
 // Flush shuts every idle member. Those on loan are not touched, but are shut
@@ -83,11 +99,13 @@ func (p *Pool[C]) Flush() {
 // says so. Like Close it returns after the pool's last goroutine.
 func (p *Pool[C]) Shutdown(ctx context.Context) error {
 	p.drain()
-	var err error
 	select {
 	case <-p.empty:
+		return p.Close()
 	case <-ctx.Done():
-		n := p.Stats().OnLoan
+	}
+	var err error
+	if n := p.Stats().OnLoan; n > 0 {
 		err = fmt.Errorf("poolkit: shutdown: %w (%d members on loan were closed)", whyEnded(ctx), n)
 	}
 	return errors.Join(err, p.Close())
@@ -116,15 +134,16 @@ func (p *Pool[C]) Close() error {
 	return p.closeErr
 }
 
-// drain ends hand-outs, dials and accepting. Calls after the first do nothing.
+// drain ends hand-outs, dials and accepting, and begins to shut what is idle. Calls
+// after the first do nothing.
 func (p *Pool[C]) drain() {
 	p.mu.Lock()
 	gone, waiters := p.ledger.drain()
 	p.checkEmpty()
+	p.buryLater(gone...)
 	p.mu.Unlock()
 	p.cancel()
 	tell(waiters)
-	p.buryIdle(gone)
 }
 
 // checkEmpty notes, under mu, that a draining pool has become empty.

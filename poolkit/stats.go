@@ -19,7 +19,7 @@ type Stats struct {
 	Waiting  int // callers waiting, for any member or for a certain one
 
 	Acquires uint64        // members asked for since New
-	Waits    uint64        // of these, how many had to wait
+	Waits    uint64        // of these, how many found none ready and waited
 	Created  uint64        // members that arrived
 	Failed   uint64        // members that could not be made
 	Refused  uint64        // offers turned away for lack of room
@@ -73,6 +73,22 @@ func (p *Pool[C]) stats() Stats {
 type counts struct {
 	takes, misses, created, failed, refused, expired uint64
 	leadSum                                          time.Duration
+}
+
+// asked counts a take, once.
+func (l *ledger[C]) asked(a *ask) {
+	if !a.counted {
+		a.counted = true
+		l.counts.takes++
+	}
+}
+
+// missed counts a take that has to wait, once.
+func (l *ledger[C]) missed(a *ask) {
+	if !a.waits {
+		a.waits = true
+		l.counts.misses++
+	}
 }
 
 // observe describes to a policy what happened between two counts.

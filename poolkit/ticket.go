@@ -25,7 +25,7 @@ func (l *ledger[C]) order() []ticket {
 	if !l.dials || l.draining || l.paused {
 		return nil
 	}
-	missing := l.target + l.waiters.any.len - l.idle.len - l.shards.Total().Promised
+	missing := l.target + l.waiters.any.len - l.idle.len - (l.shards.Total().Promised - l.stale)
 	most := l.maxDialing
 	if l.failures >= probeAfter {
 		most = 1
@@ -82,8 +82,12 @@ func (l *ledger[C]) land(t ticket, m *member[C]) (*waiter[C], error) {
 	if l.firstID != nil && m.id == *l.firstID {
 		l.firstGiven = true
 	}
-	l.shards.Succeeded(m.shard)
-	l.recover()
+	m.joined = true
+	l.last, l.permanent = nil, nil
+	if !t.accepted { // what a peer opens says nothing about dialling
+		l.failures, l.paused = 0, false
+		l.shards.Succeeded(m.shard)
+	}
 	l.counts.created++
 	return l.offer(m), nil
 }
@@ -107,6 +111,9 @@ func (l *ledger[C]) objection(t ticket, m *member[C]) error {
 
 // withdraw takes back what a ticket stands for, but for its place.
 func (l *ledger[C]) withdraw(t ticket) {
+	if t.epoch != l.epoch {
+		l.stale--
+	}
 	if t.accepted {
 		delete(l.members, t.id)
 	} else {
@@ -118,15 +125,6 @@ func (l *ledger[C]) withdraw(t ticket) {
 func (l *ledger[C]) drop(t ticket) {
 	l.withdraw(t)
 	l.shards.Move(t.shard, sharding.Promised, sharding.Free)
-}
-
-// recover ends what failures had brought about.
-func (l *ledger[C]) recover() {
-	if l.failures == 0 && l.last == nil {
-		return
-	}
-	l.failures, l.paused, l.last, l.permanent = 0, false, nil, nil
-	l.shards.WakeAll()
 }
 
 // fail notes that a member could not be made: on a shard, whose failures count once
@@ -160,7 +158,6 @@ func (l *ledger[C]) fail(shard int, err error, now time.Time, chance float64) []
 func (l *ledger[C]) wake(now time.Time) (next time.Time, ok bool) {
 	if l.paused && !l.pausedUntil.After(now) {
 		l.paused = false
-		l.shards.WakeAll() // one pause is enough: let the probe go to the first shard
 	}
 	next, ok = l.shards.Wake(now)
 	if l.paused && (!ok || l.pausedUntil.Before(next)) {

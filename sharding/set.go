@@ -120,8 +120,13 @@ func (s *Set) Move(shard int, from, to State) {
 	s.total[to]++
 }
 
-// Succeeded ends the run of failures of a shard.
-func (s *Set) Succeeded(shard int) { s.shards[shard].failures = 0 }
+// Succeeded ends the run of failures of a shard, and its rest.
+func (s *Set) Succeeded(shard int) {
+	s.shards[shard].failures = 0
+	if s.shards[shard].resting {
+		s.endRest(shard)
+	}
+}
 
 // Rest keeps a shard from being reserved until the given time, and returns how
 // many times in a row it has now failed.
@@ -180,15 +185,6 @@ func (s *Set) Wake(now time.Time) (next time.Time, ok bool) {
 		}
 	}
 	return next, ok
-}
-
-// WakeAll ends every rest at once.
-func (s *Set) WakeAll() {
-	for i := range s.shards {
-		if s.shards[i].resting {
-			s.endRest(i)
-		}
-	}
 }
 
 func (s *Set) endRest(i int) {
