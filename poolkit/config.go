@@ -69,7 +69,9 @@ type Config[C any] struct {
 	// MaxDialing is the number of dials under way at once; default 32.
 	MaxDialing int
 
-	// DialTimeout bounds one call of Dial or Admit; default 10 s.
+	// DialTimeout bounds one call of Dial or Admit; default 10 s. With NoTimeout every
+	// call gets the same context, which ends when the pool closes, and the backend
+	// sees to timeouts itself.
 	DialTimeout time.Duration
 
 	// FirstID, if set, is the ID of the first member that an Acceptor's pool admits.
@@ -130,6 +132,9 @@ func (r Reason) String() string {
 	return fmt.Sprintf("Reason(%d)", uint8(r))
 }
 
+// NoTimeout, as [Config.DialTimeout], leaves timeouts to the backend.
+const NoTimeout time.Duration = -1
+
 // The defaults of Config.
 const (
 	defaultMinCapacity = 1
@@ -165,7 +170,7 @@ func (cfg Config[C]) withDefaults() (Config[C], error) {
 			return cfg, fmt.Errorf("poolkit: Config.%s is negative (%d)", n.name, n.value)
 		}
 	}
-	if cfg.DialTimeout < 0 {
+	if cfg.DialTimeout < 0 && cfg.DialTimeout != NoTimeout {
 		return cfg, fmt.Errorf("poolkit: Config.DialTimeout is negative (%v)", cfg.DialTimeout)
 	}
 	if cfg.FirstID != nil {

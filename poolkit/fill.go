@@ -23,7 +23,7 @@ func (p *Pool[C]) dialAll(tickets []ticket) {
 func (p *Pool[C]) dial(t ticket) {
 	defer p.work.Done()
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.DialTimeout)
+	ctx, cancel := p.bounded()
 	id, conn, err := p.callDial(ctx, t.shard)
 	cancel()
 	if err == nil && isNil(conn) {
@@ -34,6 +34,14 @@ func (p *Pool[C]) dial(t ticket) {
 		return
 	}
 	p.land(t, p.newMember(t, id, conn), time.Since(begun))
+}
+
+// bounded returns the context of one call of Dial or Admit.
+func (p *Pool[C]) bounded() (context.Context, context.CancelFunc) {
+	if p.cfg.DialTimeout < 0 {
+		return p.ctx, func() {}
+	}
+	return context.WithTimeout(p.ctx, p.cfg.DialTimeout)
 }
 
 var errNoMember = errors.New("no member and no error: the dialer or offer returned nil for both")

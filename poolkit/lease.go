@@ -123,6 +123,22 @@ func (l Lease[C]) Discard() {
 	}
 }
 
+// Hijack ends the lease and leaves the member to the caller, who shuts it or has
+// done so: the pool gives its place away and does not call Shut.
+func (l Lease[C]) Hijack() {
+	if l.m == nil {
+		return
+	}
+	p := l.m.pool
+	p.mu.Lock()
+	if !p.ledger.held(l.m, l.loan) {
+		p.mu.Unlock()
+		return
+	}
+	p.ledger.close(l.m, Ended)
+	p.free(l.m)
+}
+
 // end ends a lease and shuts its member, unless the lease is over.
 func (p *Pool[C]) end(l Lease[C], why Reason) {
 	p.mu.Lock()

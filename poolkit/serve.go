@@ -1,7 +1,6 @@
 package poolkit
 
 import (
-	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -80,7 +79,7 @@ func (p *Pool[C]) admit(offer Offer[C]) {
 func (p *Pool[C]) complete(t ticket, offer Offer[C]) {
 	defer p.work.Done()
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(p.ctx, p.cfg.DialTimeout)
+	ctx, cancel := p.bounded()
 	conn, err := p.callAdmit(ctx, offer, t.id)
 	cancel()
 	if err == nil && isNil(conn) {

@@ -24,6 +24,11 @@ func (p *Pool[C]) bury(m *member[C]) {
 		p.hookLeft(m, m.why)
 	}
 	p.mu.Lock()
+	p.free(m)
+}
+
+// free gives back the place of a member that is closing. It unlocks mu.
+func (p *Pool[C]) free(m *member[C]) {
 	p.ledger.free(m)
 	tickets := p.order()
 	p.checkEmpty()
