@@ -24,7 +24,8 @@ type acceptor struct {
 	transport *quicgo.Transport
 	owned     bool // the transport's socket is ours to close
 	listener  *quicgo.Listener
-	gentle    bool // how the streams close
+	exchanges *exchanges
+	partings  *alarms // set where streams close gently
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -51,8 +52,9 @@ func listen(addr string, socket net.PacketConn, tlsConf *tls.Config, allow allow
 		return nil, errNoTLS
 	}
 	a := &acceptor{
-		offers: make(chan *offer),
-		conns:  make(map[*quicgo.Conn]bool),
+		exchanges: newExchanges(),
+		offers:    make(chan *offer),
+		conns:     make(map[*quicgo.Conn]bool),
 	}
 	if socket == nil {
 		udp, err := net.ListenPacket("udp", addr)
@@ -187,10 +189,10 @@ func (o *offer) Shard() int { return o.shard }
 
 // Admit implements [poolkit.Offer].
 func (o *offer) Admit(ctx context.Context, id poolkit.ID) (*StreamConn, error) {
-	if err := answer(ctx, o.stream, id); err != nil {
+	if err := o.acceptor.exchanges.answer(ctx, o.stream, id); err != nil {
 		return nil, fmt.Errorf("client %v: %w", o.conn.RemoteAddr(), err)
 	}
-	return newStreamConn(o.conn, o.stream, clientPreface, o.acceptor.gentle), nil
+	return newStreamConn(o.conn, o.stream, clientPreface, o.acceptor.partings), nil
 }
 
 // Refuse implements [poolkit.Offer].

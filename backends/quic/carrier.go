@@ -143,8 +143,10 @@ func (l *link) begun() (settling time.Duration, ok bool) {
 	if l.retired {
 		return 0, false
 	}
+	if l.streams == 0 {
+		l.vacant.Stop()
+	}
 	l.streams++
-	l.vacant.Stop()
 	return time.Since(l.lastEnd), true
 }
 

@@ -95,7 +95,7 @@ func newClientPool(
 		d := newDialer(
 			func(context.Context) (string, error) { return addrResolver() },
 			tlsConf, clientSettings(keepAlive), socket)
-		d.gentle = true
+		d.partings = newAlarms(patience)
 		policy := &sizing.Stepwise{MinInterval: minIvl, MaxInterval: maxIvl}
 		return poolkit.New(d.poolConfig(minCap, maxCap, policy, p.hooks()))
 	}
@@ -150,7 +150,7 @@ func newServerPool(maxCap int, clientIP string, tlsConfig *tls.Config, listenAdd
 		if err != nil {
 			return nil, err
 		}
-		a.gentle = true
+		a.partings = newAlarms(patience)
 		cfg := a.poolConfig(maxCap, p.hooks())
 		cfg.FirstID = &poolkit.ID{}
 		return poolkit.New(cfg)

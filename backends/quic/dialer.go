@@ -20,7 +20,9 @@ type dialer struct {
 	resolve resolver
 	tls     *tls.Config
 	quic    *quicgo.Config
-	gentle  bool // how the streams close
+
+	exchanges *exchanges
+	partings  *alarms // set where streams close gently
 
 	ctx    context.Context // parent of every connection; ends with close
 	cancel context.CancelFunc
@@ -38,11 +40,12 @@ type dialer struct {
 
 func newDialer(r resolver, tlsConf *tls.Config, conf *quicgo.Config, socket net.PacketConn) *dialer {
 	d := &dialer{
-		resolve:  r,
-		tls:      withALPN(tlsConf),
-		quic:     conf,
-		setup:    make(chan struct{}, settingUp),
-		carriers: make(map[int]*carrier),
+		resolve:   r,
+		tls:       withALPN(tlsConf),
+		quic:      conf,
+		exchanges: newExchanges(),
+		setup:     make(chan struct{}, settingUp),
+		carriers:  make(map[int]*carrier),
 	}
 	if socket != nil {
 		d.transport = &quicgo.Transport{Conn: socket}
@@ -62,12 +65,12 @@ func (d *dialer) Dial(ctx context.Context, shard int) (poolkit.ID, *StreamConn, 
 	if err != nil {
 		return poolkit.ID{}, nil, err
 	}
-	id, err := ask(ctx, stream)
+	id, err := d.exchanges.ask(ctx, stream)
 	if err != nil {
 		l.ended()
 		return poolkit.ID{}, nil, err
 	}
-	s := newStreamConn(l.conn, stream, serverPreface, d.gentle)
+	s := newStreamConn(l.conn, stream, serverPreface, d.partings)
 	s.onEnd = l.ended
 	return id, s, nil
 }

@@ -153,7 +153,9 @@ func streams(hooks poolkit.Hooks) poolkit.Config[*StreamConn] {
 		Healthy:   healthy,
 		Lent:      (*StreamConn).lent,
 		SingleUse: true,
-		Places:    places,
-		Hooks:     hooks,
+
+		DialTimeout: poolkit.NoTimeout, // exchanges have their own
+		Places:      places,
+		Hooks:       hooks,
 	}
 }

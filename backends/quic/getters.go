@@ -23,7 +23,9 @@ func (p *Pool) OutgoingGet(id string, timeout time.Duration) (net.Conn, error) {
 		return nil, fmt.Errorf("quic: OutgoingGet: %w", err)
 	}
 	s, err := p.get(timeout,
-		func(core *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], bool) { return core.TryAcquireID(want) },
+		func(core *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], bool) {
+			return core.TryAcquireID(want)
+		},
 		func(ctx context.Context, core *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], error) {
 			return core.AcquireID(ctx, want)
 		})
@@ -59,7 +61,8 @@ func (p *Pool) get(
 			return l.Conn(), nil
 		}
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, timeout)
+	// Close tells those who wait by itself, so ctx need not be a child of ours.
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	core, err := p.opened(ctx)
 	if err != nil {

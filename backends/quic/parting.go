@@ -16,10 +16,11 @@ const (
 const unknown = -1
 
 // parting is a gentle close: the send half has ended, and the receiving half is
-// given the time to. All of it is guarded by StreamConn.mu.
+// given the time to. All of it is guarded by StreamConn.mu, but for the alarm, which
+// is the queue's.
 type parting struct {
+	alarm
 	leaving bool
-	timer   *time.Timer // looks again; set once leaving
 
 	read     int64 // bytes read, the preface included
 	final    int64 // bytes the peer sent in all, or unknown
@@ -37,53 +38,62 @@ func (s *StreamConn) part() {
 		return
 	}
 	s.leaving = true
-	s.lastRead = time.Now()
-	s.lastByte = s.lastRead
 	over := s.eof
 	if !over {
-		s.timer = time.AfterFunc(patience, s.lookAgain)
+		s.lastRead = time.Now()
+		s.lastByte = s.lastRead
 	}
 	s.mu.Unlock()
 
 	s.endWrites()
 	if over {
-		_ = s.finish() // end never fails
+		s.finish()
 		return
 	}
+	s.partings.set(&s.alarm, s)
 	s.SetReceiveFinalSizeCallback(s.sawFinal)
 }
 
 // sawFinal is called once the end of the receiving half is known. It may run on the
-// connection's event loop, so the rest is the timer's business.
+// connection's event loop, and does nothing that waits.
 func (s *StreamConn) sawFinal(size int64) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.final = size
-	if s.read >= size && !s.shut {
-		s.timer.Reset(0)
-	}
-}
-
-// lookAgain finishes the close if it is time to. It runs on the timer's goroutine.
-func (s *StreamConn) lookAgain() {
-	s.mu.Lock()
-	if s.shut {
-		s.mu.Unlock()
-		return
-	}
-	if wait := s.remaining(time.Now()); wait > 0 {
-		s.timer.Reset(wait)
-		s.mu.Unlock()
-		return
+	complete := s.read >= size && s.readers == 0 && !s.shut
+	if complete {
+		s.shut = true // so that no more reads begin
 	}
 	s.mu.Unlock()
-	_ = s.finish() // end never fails
+	if !complete {
+		return
+	}
+	// All that was sent has been read, so this returns at once, with the end. It
+	// spares the peer a frame that tells it to stop what it has finished.
+	var b [1]byte
+	_, _ = s.Stream.Read(b[:])
+	s.endHalves()
+	s.endLease()
+}
+
+// ring finishes the close if it is time to.
+func (s *StreamConn) ring() {
+	s.mu.Lock()
+	wait := s.remaining(time.Now())
+	shut := s.shut
+	s.mu.Unlock()
+	switch {
+	case shut:
+	case wait > 0:
+		s.partings.set(&s.alarm, s)
+	default:
+		s.finish()
+	}
 }
 
 // remaining returns how long the receiving half may still take.
 func (p *parting) remaining(now time.Time) time.Duration {
 	switch {
-	case p.eof, p.final != unknown && p.read >= p.final:
+	case p.eof:
 		return 0
 	case p.readers > 0:
 		return p.lastByte.Add(silence).Sub(now)
@@ -92,35 +102,33 @@ func (p *parting) remaining(now time.Time) time.Duration {
 	}
 }
 
-// parted ends the gentle close.
-func (p *parting) parted() {
-	if p.timer != nil {
-		p.timer.Stop()
-	}
-}
-
-func (s *StreamConn) readBegins() {
+// readBegins reports whether a read may begin.
+func (s *StreamConn) readBegins() bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shut {
+		return false
+	}
 	s.readers++
-	s.mu.Unlock()
+	return true
 }
 
 func (s *StreamConn) readEnds(n int, err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.readers--
 	s.read += int64(n)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		s.eof = true
 	}
-	if !s.leaving || s.shut {
-		return
+	if s.leaving {
+		s.lastRead = time.Now()
+		if n > 0 {
+			s.lastByte = s.lastRead
+		}
 	}
-	s.lastRead = time.Now()
-	if n > 0 {
-		s.lastByte = s.lastRead
-	}
-	if s.remaining(s.lastRead) <= 0 {
-		s.timer.Reset(0)
+	over := s.leaving && s.eof
+	s.mu.Unlock()
+	if over {
+		s.finish()
 	}
 }

@@ -25,6 +25,10 @@ const (
 	idleTimeout      = 30 * time.Second
 	defaultKeepAlive = 10 * time.Second
 
+	// exchangeTimeout bounds the exchange on a new stream: a hundred round trips of the
+	// slowest path there is.
+	exchangeTimeout = 10 * time.Second
+
 	// settingUp is how many connections are set up at once. A quic-go listener queues
 	// 32 and asks the later ones to retry; eight were never refused.
 	settingUp = 8

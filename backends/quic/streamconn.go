@@ -22,31 +22,31 @@ type StreamConn struct {
 
 	conn          *quicgo.Conn
 	local, remote net.Addr
-	preface       int64  // bytes of the ID exchange in the receive direction
-	gentle        bool   // how Close closes
-	onEnd         func() // called once, when both halves have been ended; may be nil
+	preface       int64   // bytes of the ID exchange in the receive direction
+	partings      *alarms // set in a compatibility pool, where Close is gentle
+	onEnd         func()  // called once, when both halves have been ended; may be nil
 
 	writing sync.Mutex // held during a write, and by whoever ends the send half
 	cut     bool       // a write was cut short by our own close; guarded by writing
 
 	mu     sync.Mutex
 	lease  poolkit.Lease[*StreamConn] // guarded by mu, as is all that follows
-	shut   bool                       // both halves have been ended
+	shut   bool                       // both halves have been ended, or are about to be
 	noMore bool                       // the send half has been ended
 	parting
 }
 
 var _ net.Conn = (*StreamConn)(nil)
 
-func newStreamConn(conn *quicgo.Conn, s *quicgo.Stream, preface int64, gentle bool) *StreamConn {
+func newStreamConn(conn *quicgo.Conn, s *quicgo.Stream, preface int64, partings *alarms) *StreamConn {
 	return &StreamConn{
-		Stream:  s,
-		conn:    conn,
-		local:   conn.LocalAddr(),
-		remote:  conn.RemoteAddr(),
-		preface: preface,
-		gentle:  gentle,
-		parting: parting{final: unknown, read: preface},
+		Stream:   s,
+		conn:     conn,
+		local:    conn.LocalAddr(),
+		remote:   conn.RemoteAddr(),
+		preface:  preface,
+		partings: partings,
+		parting:  parting{final: unknown, read: preface},
 	}
 }
 
@@ -70,11 +70,13 @@ func (s *StreamConn) ID() poolkit.ID {
 // CloseWrite or Close, [net.ErrClosed] after our own Close, and an error with
 // Timeout() after the deadline.
 func (s *StreamConn) Read(p []byte) (int, error) {
-	if !s.gentle {
+	if s.partings == nil {
 		n, err := s.Stream.Read(p)
 		return n, s.explain("read", err)
 	}
-	s.readBegins()
+	if !s.readBegins() {
+		return 0, s.opError("read", net.ErrClosed)
+	}
 	n, err := s.Stream.Read(p)
 	s.readEnds(n, err)
 	return n, s.explain("read", err)
@@ -150,10 +152,13 @@ func (s *StreamConn) endWrites() bool {
 		return false
 	}
 	s.noMore = true
-	_ = s.Stream.SetWriteDeadline(time.Unix(1, 0)) // frees a writer that is stuck; never fails
-	s.mu.Unlock()
-
-	s.writing.Lock()
+	if !s.writing.TryLock() {
+		_ = s.Stream.SetWriteDeadline(time.Unix(1, 0)) // frees a writer that is stuck; never fails
+		s.mu.Unlock()
+		s.writing.Lock()
+	} else {
+		s.mu.Unlock()
+	}
 	defer s.writing.Unlock()
 	if s.cut {
 		s.CancelWrite(codeDone) // a FIN would make half a message look whole
@@ -184,11 +189,12 @@ func (s *StreamConn) CloseRead() error {
 //
 // Closing again does nothing.
 func (s *StreamConn) Close() error {
-	if s.gentle {
+	if s.partings != nil {
 		s.part()
 		return nil
 	}
-	return s.finish()
+	s.finish()
+	return nil
 }
 
 // Abort ends both directions at once. What the peer has not received yet may be
@@ -198,35 +204,54 @@ func (s *StreamConn) Abort() error {
 	s.noMore = true
 	s.mu.Unlock()
 	reset(s.Stream, codeDone)
-	return s.finish()
+	s.finish()
+	return nil
 }
 
 // finish ends both halves, and with them the lease.
-func (s *StreamConn) finish() error {
-	err := s.end()
-	s.mu.Lock()
-	l := s.lease
-	s.mu.Unlock()
-	l.Discard()
-	return err
+func (s *StreamConn) finish() {
+	if s.claim() {
+		s.endHalves()
+		s.endLease()
+	}
 }
 
 // end ends both halves. It is how a pool shuts a stream.
 func (s *StreamConn) end() error {
+	if s.claim() {
+		s.endHalves()
+	}
+	return nil
+}
+
+// claim makes the caller the one who ends the stream. It reports false when
+// somebody else is.
+func (s *StreamConn) claim() bool {
 	s.mu.Lock()
-	again := s.shut
+	defer s.mu.Unlock()
+	if s.shut {
+		return false
+	}
 	s.shut = true
-	s.parted()
-	s.mu.Unlock()
-	if again {
-		return nil
+	return true
+}
+
+func (s *StreamConn) endHalves() {
+	if s.partings != nil {
+		s.partings.cancel(&s.alarm)
 	}
 	s.CancelRead(codeDone)
 	s.endWrites()
 	if s.onEnd != nil {
 		s.onEnd()
 	}
-	return nil
+}
+
+func (s *StreamConn) endLease() {
+	s.mu.Lock()
+	l := s.lease
+	s.mu.Unlock()
+	l.Hijack() // the stream has been shut already
 }
 
 // lent tells the stream of its lease, which ends with it.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	quicgo "github.com/quic-go/quic-go"
 
@@ -32,14 +34,54 @@ const (
 	codeRefused  = 2 // no room
 )
 
-// errProtocol is what a peer that breaks the exchange is turned away with.
-var errProtocol = errors.New("the peer does not speak np-quic")
+var (
+	errProtocol = errors.New("the peer does not speak np-quic")
+	errSilent   = errors.New("the peer did not complete the exchange")
+)
 
-// ask is the client's side of the exchange on a stream that was just opened. When
-// it fails, the stream has been reset.
-func ask(ctx context.Context, s *quicgo.Stream) (poolkit.ID, error) {
-	var id poolkit.ID
-	err := exchange(ctx, s, func() error {
+// exchanges are the exchanges under way at one end. All end with the pool's
+// context; one that takes too long is reset.
+type exchanges struct {
+	*alarms
+	follow sync.Once // the pool's context
+}
+
+func newExchanges() *exchanges { return &exchanges{alarms: newAlarms(exchangeTimeout)} }
+
+// exchange is one of them.
+type exchange struct {
+	alarm
+	stream *quicgo.Stream
+	late   atomic.Bool
+}
+
+func (e *exchange) ring() {
+	e.late.Store(true)
+	reset(e.stream, codeProtocol)
+}
+
+// run does one exchange. When it fails, the stream has been reset. ctx must be the
+// same in every call.
+func (x *exchanges) run(ctx context.Context, s *quicgo.Stream, do func(*quicgo.Stream) error) error {
+	x.follow.Do(func() { context.AfterFunc(ctx, x.ringAll) })
+	e := &exchange{stream: s}
+	x.set(&e.alarm, e)
+	err := do(s)
+	x.cancel(&e.alarm)
+	switch {
+	case e.late.Load() && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case e.late.Load():
+		return fmt.Errorf("%w within %v", errSilent, exchangeTimeout)
+	case err != nil:
+		reset(s, codeProtocol)
+	}
+	return err
+}
+
+// ask is the client's side: it asks for the ID of a stream that was just opened.
+func (x *exchanges) ask(ctx context.Context, s *quicgo.Stream) (id poolkit.ID, err error) {
+	err = x.run(ctx, s, func(s *quicgo.Stream) error {
 		if _, err := s.Write([]byte{hello}); err != nil {
 			return fmt.Errorf("ask for a stream ID: %w", err)
 		}
@@ -51,9 +93,9 @@ func ask(ctx context.Context, s *quicgo.Stream) (poolkit.ID, error) {
 	return id, err
 }
 
-// answer is the server's side.
-func answer(ctx context.Context, s *quicgo.Stream, id poolkit.ID) error {
-	return exchange(ctx, s, func() error {
+// answer is the server's side: it tells the client the ID of a stream.
+func (x *exchanges) answer(ctx context.Context, s *quicgo.Stream, id poolkit.ID) error {
+	return x.run(ctx, s, func(s *quicgo.Stream) error {
 		var b [1]byte
 		if _, err := io.ReadFull(s, b[:]); err != nil {
 			return fmt.Errorf("read the first byte of a stream: %w", err)
@@ -66,19 +108,6 @@ func answer(ctx context.Context, s *quicgo.Stream, id poolkit.ID) error {
 		}
 		return nil
 	})
-}
-
-// exchange runs f, and resets the stream when f fails or ctx ends.
-func exchange(ctx context.Context, s *quicgo.Stream, f func() error) error {
-	stop := context.AfterFunc(ctx, func() { reset(s, codeProtocol) })
-	err := f()
-	if !stop() {
-		return context.Cause(ctx)
-	}
-	if err != nil {
-		reset(s, codeProtocol)
-	}
-	return err
 }
 
 // reset ends both halves of a stream at once.
