@@ -31,8 +31,8 @@ type acceptor struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
-	// offers brings streams from their connections to Accept. Not buffered: a stream
-	// that is not taken stays with quic-go, which bounds them. Never closed.
+	// offers brings streams from their connections to Accept. The buffer spares a
+	// switch of goroutines for each when many come at once. Never closed.
 	offers chan *offer
 
 	mu    sync.Mutex
@@ -53,7 +53,7 @@ func listen(addr string, socket net.PacketConn, tlsConf *tls.Config, allow allow
 	}
 	a := &acceptor{
 		exchanges: newExchanges(),
-		offers:    make(chan *offer),
+		offers:    make(chan *offer, places),
 		conns:     make(map[*quicgo.Conn]bool),
 	}
 	if socket == nil {
@@ -113,13 +113,14 @@ func (a *acceptor) acceptConns() {
 // acceptStreams ends with its connection.
 func (a *acceptor) acceptStreams(conn *quicgo.Conn, shard int) {
 	defer a.leave(conn, shard)
+	r := newRoster(conn)
 	for {
 		stream, err := conn.AcceptStream(a.ctx)
 		if err != nil {
 			return
 		}
 		select {
-		case a.offers <- &offer{acceptor: a, conn: conn, stream: stream, shard: shard}:
+		case a.offers <- &offer{acceptor: a, conn: conn, roster: r, stream: stream, shard: shard}:
 		case <-conn.Context().Done():
 			return
 		case <-a.ctx.Done():
@@ -180,6 +181,7 @@ func (a *acceptor) closeSocket() error {
 type offer struct {
 	acceptor *acceptor
 	conn     *quicgo.Conn
+	roster   *roster
 	stream   *quicgo.Stream
 	shard    int
 }
@@ -192,7 +194,7 @@ func (o *offer) Admit(ctx context.Context, id poolkit.ID) (*StreamConn, error) {
 	if err := o.acceptor.exchanges.answer(ctx, o.stream, id); err != nil {
 		return nil, fmt.Errorf("client %v: %w", o.conn.RemoteAddr(), err)
 	}
-	return newStreamConn(o.conn, o.stream, clientPreface, o.acceptor.partings), nil
+	return newStreamConn(o.conn, o.roster, o.stream, clientPreface, o.acceptor.partings), nil
 }
 
 // Refuse implements [poolkit.Offer].

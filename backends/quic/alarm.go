@@ -10,19 +10,18 @@ import (
 type alarms struct {
 	delay time.Duration
 
-	mu          sync.Mutex
-	front, back *alarm // guarded by mu, as is the rest: in the order in which they are due
-	armed       bool   // the timer is running
-	timer       *time.Timer
-	over        bool // everything rings at once
+	mu    sync.Mutex
+	queue list[*alarm] // guarded by mu, as is the rest: in the order in which they are due
+	timer *time.Timer  // nil before the first alarm
+	armed bool         // the timer is running
+	over  bool         // everything rings at once
 }
 
 // alarm is one alarm, to be embedded in what rings.
 type alarm struct {
-	due        time.Time
-	what       ringer
-	prev, next *alarm
-	set        bool
+	place node[*alarm]
+	due   time.Time
+	what  ringer
 }
 
 // ringer is called when its alarm is due. It must not block for long.
@@ -38,14 +37,8 @@ func (q *alarms) set(a *alarm, what ringer) {
 		what.ring()
 		return
 	}
-	a.due, a.what, a.set = time.Now().Add(q.delay), what, true
-	a.prev, a.next = q.back, nil
-	if q.back == nil {
-		q.front = a
-	} else {
-		q.back.next = a
-	}
-	q.back = a
+	a.due, a.what = time.Now().Add(q.delay), what
+	q.queue.push(&a.place, a)
 	if !q.armed {
 		q.arm(q.delay)
 	}
@@ -56,24 +49,8 @@ func (q *alarms) set(a *alarm, what ringer) {
 // already.
 func (q *alarms) cancel(a *alarm) {
 	q.mu.Lock()
-	if a.set {
-		q.remove(a)
-	}
+	a.place.remove()
 	q.mu.Unlock()
-}
-
-func (q *alarms) remove(a *alarm) {
-	if a.prev == nil {
-		q.front = a.next
-	} else {
-		a.prev.next = a.next
-	}
-	if a.next == nil {
-		q.back = a.prev
-	} else {
-		a.next.prev = a.prev
-	}
-	a.prev, a.next, a.set = nil, nil, false
 }
 
 func (q *alarms) arm(d time.Duration) {
@@ -90,18 +67,12 @@ func (q *alarms) tick() {
 	now := time.Now()
 	q.mu.Lock()
 	q.armed = false
-	var due []ringer
-	for a := q.front; a != nil && !a.due.After(now); a = q.front {
-		due = append(due, a.what)
-		q.remove(a)
-	}
-	if q.front != nil {
-		q.arm(q.front.due.Sub(now))
+	due := q.takeUntil(now)
+	if next := q.queue.front; next != nil {
+		q.arm(next.value.due.Sub(now))
 	}
 	q.mu.Unlock()
-	for _, r := range due {
-		r.ring()
-	}
+	ringEach(due)
 }
 
 // ringAll rings every alarm now, and from now on each as it is set.
@@ -111,13 +82,23 @@ func (q *alarms) ringAll() {
 	if q.timer != nil {
 		q.timer.Stop()
 	}
-	var all []ringer
-	for a := q.front; a != nil; a = q.front {
-		all = append(all, a.what)
-		q.remove(a)
-	}
+	all := q.takeUntil(time.Now().Add(q.delay))
 	q.mu.Unlock()
-	for _, r := range all {
+	ringEach(all)
+}
+
+// takeUntil takes out, under mu, what is due at a certain time.
+func (q *alarms) takeUntil(t time.Time) []ringer {
+	var due []ringer
+	for n := q.queue.front; n != nil && !n.value.due.After(t); n = q.queue.front {
+		due = append(due, n.value.what)
+		n.remove()
+	}
+	return due
+}
+
+func ringEach(rs []ringer) {
+	for _, r := range rs {
 		r.ring()
 	}
 }

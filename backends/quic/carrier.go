@@ -74,7 +74,8 @@ func (c *carrier) close() {
 
 // link is one connection we dialled and the count of its streams.
 type link struct {
-	conn *quicgo.Conn
+	conn   *quicgo.Conn
+	roster *roster
 
 	mu      sync.Mutex
 	streams int         // guarded by mu, as is the rest: open ones
@@ -84,7 +85,7 @@ type link struct {
 }
 
 func newLink(conn *quicgo.Conn) *link {
-	l := &link{conn: conn}
+	l := &link{conn: conn, roster: newRoster(conn)}
 	l.vacant = time.AfterFunc(vacancy, l.retire)
 	return l
 }

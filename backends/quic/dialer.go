@@ -70,7 +70,7 @@ func (d *dialer) Dial(ctx context.Context, shard int) (poolkit.ID, *StreamConn, 
 		l.ended()
 		return poolkit.ID{}, nil, err
 	}
-	s := newStreamConn(l.conn, stream, serverPreface, d.partings)
+	s := newStreamConn(l.conn, l.roster, stream, serverPreface, d.partings)
 	s.onEnd = l.ended
 	return id, s, nil
 }

@@ -21,6 +21,7 @@ type StreamConn struct {
 	*quicgo.Stream
 
 	conn          *quicgo.Conn
+	roster        *roster // the connection's
 	local, remote net.Addr
 	preface       int64   // bytes of the ID exchange in the receive direction
 	partings      *alarms // set in a compatibility pool, where Close is gentle
@@ -38,10 +39,11 @@ type StreamConn struct {
 
 var _ net.Conn = (*StreamConn)(nil)
 
-func newStreamConn(conn *quicgo.Conn, s *quicgo.Stream, preface int64, partings *alarms) *StreamConn {
+func newStreamConn(conn *quicgo.Conn, r *roster, s *quicgo.Stream, preface int64, partings *alarms) *StreamConn {
 	return &StreamConn{
 		Stream:   s,
 		conn:     conn,
+		roster:   r,
 		local:    conn.LocalAddr(),
 		remote:   conn.RemoteAddr(),
 		preface:  preface,
