@@ -136,7 +136,8 @@ func (l Lease[C]) Hijack() {
 		return
 	}
 	p.ledger.close(l.m, Ended)
-	p.free(l.m)
+	p.mu.Unlock()
+	p.leave(l.m)
 }
 
 // end ends a lease and shuts its member, unless the lease is over.

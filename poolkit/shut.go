@@ -13,22 +13,22 @@ import (
 const shutting = 16
 
 // bury shuts a member that the ledger has marked as closing, and frees its place.
-// That comes last, so that Close returns after the hook.
 func (p *Pool[C]) bury(m *member[C]) {
 	err := p.callShut(m)
 	var panicked *PanicError
 	if errors.As(err, &panicked) {
 		p.hookFailed(m.shard, err)
 	}
+	p.leave(m)
+}
+
+// leave gives back the place of a member that is closing. That comes last, so that
+// Close returns after the hook.
+func (p *Pool[C]) leave(m *member[C]) {
 	if m.joined {
 		p.hookLeft(m, m.why)
 	}
 	p.mu.Lock()
-	p.free(m)
-}
-
-// free gives back the place of a member that is closing. It unlocks mu.
-func (p *Pool[C]) free(m *member[C]) {
 	p.ledger.free(m)
 	tickets := p.order()
 	p.checkEmpty()

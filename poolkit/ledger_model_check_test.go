@@ -1,0 +1,163 @@
+package poolkit
+
+import "github.com/vistone/poolkit/sharding"
+
+// check compares the whole ledger with the model.
+func (w *model) check() {
+	w.checkPlaces()
+	w.checkIdle()
+	w.checkIDs()
+	w.checkWaiters()
+	if w.l.target != w.target || w.target < w.l.minCapacity || w.target > w.l.maxCapacity {
+		w.fatalf("the target is %d, want %d in [%d, %d]", w.l.target, w.target, w.l.minCapacity, w.l.maxCapacity)
+	}
+	if w.l.dialing != w.dialing() {
+		w.fatalf("%d dials are under way, want %d", w.l.dialing, w.dialing())
+	}
+	if w.l.failures != w.failures || w.l.paused == w.pausedUntil.IsZero() {
+		w.fatalf("%d failures in a row, paused %t; want %d, until %v", w.l.failures, w.l.paused, w.failures, w.pausedUntil)
+	}
+	if w.l.counts != w.counts {
+		w.fatalf("counts %+v, want %+v", w.l.counts, w.counts)
+	}
+}
+
+func (w *model) checkPlaces() {
+	var sum sharding.Tally
+	for i := range w.shards {
+		var want, got sharding.Tally
+		for _, t := range w.tickets {
+			if t.shard == i {
+				want.Promised++
+			}
+		}
+		for _, a := range w.actors {
+			if a.m.shard != i {
+				continue
+			}
+			switch a.state {
+			case idle:
+				want.Idle++
+			case onLoan:
+				want.OnLoan++
+			case closing:
+				want.Closing++
+			}
+		}
+		if i < w.l.shards.Len() {
+			got = w.l.shards.At(i)
+		}
+		if got != want || want.Open() > w.cfg.Places {
+			w.fatalf("shard %d holds %+v, want %+v of %d places", i, got, want, w.cfg.Places)
+		}
+		sum.Promised += want.Promised
+		sum.Idle += want.Idle
+		sum.OnLoan += want.OnLoan
+		sum.Closing += want.Closing
+	}
+	if got := w.l.shards.Total(); got != sum || got.Open() != len(w.tickets)+len(w.actors) {
+		w.fatalf("the shards hold %+v, want %+v", got, sum)
+	}
+	if want := w.promised(false) - w.promised(true); w.l.stale != want {
+		w.fatalf("%d tickets are stale, want %d", w.l.stale, want)
+	}
+}
+
+func (w *model) checkIdle() {
+	m, own := w.l.idle.front, 0
+	var prev *member[int]
+	for _, a := range w.idle {
+		if m != a.m || m.prev != prev || m.state != idle {
+			w.fatalf("%v stands in the idle queue where %v should", m, a.m.id)
+		}
+		own += m.own()
+		m, prev = m.next, m
+	}
+	if m != nil || w.l.idle.back != prev || w.l.idle.len != len(w.idle) {
+		w.fatalf("the idle queue of %d does not end as it should, after %d", w.l.idle.len, len(w.idle))
+	}
+	if w.l.dialled != own || w.l.lowWater != w.low {
+		w.fatalf("%d idle were dialled, low water %d; want %d, %d", w.l.dialled, w.l.lowWater, own, w.low)
+	}
+	if w.l.surplus() != (own > 0 && len(w.idle) > w.target) {
+		w.fatalf("surplus is %t with %d idle, %d dialled", w.l.surplus(), len(w.idle), own)
+	}
+}
+
+func (w *model) checkIDs() {
+	var owner [modelIDs]bool
+	n := 0
+	claim := func(id ID, m *member[int]) {
+		got, known := w.l.members[id]
+		if owner[id[3]] || !known || got != m {
+			w.fatalf("ID %v names %p (%t), want %p, once", id, got, known, m)
+		}
+		owner[id[3]] = true
+		n++
+	}
+	for _, a := range w.actors {
+		if !a.turned {
+			claim(a.m.id, a.m)
+		}
+		switch state := a.m.state; {
+		case a.returning && state != arriving, !a.returning && state != a.state:
+			w.fatalf("member %v is in state %d, want %d (returning: %t)", a.m.id, state, a.state, a.returning)
+		}
+	}
+	for _, t := range w.tickets {
+		if t.accepted {
+			claim(t.id, nil)
+		}
+	}
+	if len(w.l.members) != n {
+		w.fatalf("%d IDs are in use, want %d", len(w.l.members), n)
+	}
+	if w.l.firstGiven != w.firstGiven {
+		w.fatalf("the first ID was given: %t, want %t", w.l.firstGiven, w.firstGiven)
+	}
+}
+
+func (w *model) checkWaiters() {
+	n, ids := len(w.any), 0
+	w.checkLine(&w.l.waiters.any, w.any)
+	for i, want := range w.byID {
+		line := w.l.waiters.byID[ID{3: byte(i)}]
+		if len(want) == 0 {
+			if line != nil {
+				w.fatalf("an empty line for ID %d is kept", i)
+			}
+			continue
+		}
+		n, ids = n+len(want), ids+1
+		if line == nil {
+			w.fatalf("there is no line for ID %d", i)
+		}
+		w.checkLine(line, want)
+		if a, _ := w.named(ID{3: byte(i)}); a != nil && a.state == idle {
+			w.fatalf("somebody waits for member %d, which is idle", i)
+		}
+	}
+	if w.l.waiters.len != n || len(w.l.waiters.byID) != ids {
+		w.fatalf("%d wait, for %d IDs; want %d, %d", w.l.waiters.len, len(w.l.waiters.byID), n, ids)
+	}
+	if len(w.any) > 0 && len(w.idle) > 0 {
+		w.fatalf("%d wait for any member while %d are idle", len(w.any), len(w.idle))
+	}
+	if w.l.draining && n+len(w.idle) > 0 {
+		w.fatalf("%d wait and %d are idle in a pool that drains", n, len(w.idle))
+	}
+}
+
+func (w *model) checkLine(line *line[int], want []*waiter[int]) {
+	x := line.front
+	var prev *waiter[int]
+	for _, y := range want {
+		if x != y || x.line != line || x.prev != prev || len(x.ready) != 0 {
+			w.fatalf("a line is not in order of arrival")
+		}
+		x, prev = x.next, x
+	}
+	if x != nil || line.back != prev || line.len != len(want) {
+		w.fatalf("a line of %d does not end as it should, after %d", line.len, len(want))
+	}
+}

@@ -1,0 +1,383 @@
+package poolkit
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+)
+
+var (
+	errModel          = errors.New("failed")
+	errModelPermanent = Permanent(errors.New("failed for good"))
+)
+
+// Each operation does the same to the ledger and to the model, and compares the
+// results.
+
+func (w *model) order() {
+	var want []int
+	got := w.l.order()
+	for w.mayDial() && w.missing() > 0 {
+		shard, ok := w.lowest()
+		if !ok {
+			break
+		}
+		want = append(want, shard)
+		w.tickets = append(w.tickets, &ticket{shard: shard, epoch: w.epoch})
+	}
+	var shards []int
+	for _, t := range got {
+		shards = append(shards, t.shard)
+		if t.epoch != w.epoch || t.accepted {
+			w.fatalf("ticket %+v was issued, want epoch %d", t, w.epoch)
+		}
+	}
+	if !slices.Equal(shards, want) {
+		w.fatalf("places were ordered on shards %v, want %v", shards, want)
+	}
+	if _, room := w.lowest(); w.mayDial() && room && w.missing() > 0 {
+		w.fatalf("idle %d + promised %d − waiting %d < target %d", len(w.idle), w.promised(true), len(w.any), w.target)
+	}
+}
+
+func (w *model) withdraw(t *ticket) {
+	i := slices.Index(w.tickets, t)
+	w.tickets = slices.Delete(w.tickets, i, i+1)
+}
+
+func (w *model) land(t *ticket, id ID) {
+	if t.accepted {
+		id = t.id
+	}
+	_, taken := w.named(id)
+	w.withdraw(t)
+	a := &actor{m: &member[int]{id: id, shard: t.shard, accepted: t.accepted}}
+	if w.byte()%16 == 1 {
+		if w.l.lose(a.m) {
+			w.fatalf("a member that arrives was lost from idle")
+		}
+		a.lost = true
+	}
+	w.actors = append(w.actors, a)
+	got, err := w.l.land(*t, a.m)
+	var want error
+	switch {
+	case w.l.draining:
+		want = ErrClosed
+	case t.epoch != w.epoch:
+		want = errStale
+	case a.lost:
+		want = ErrLost
+	case taken && !t.accepted:
+		want = ErrDuplicateID
+	}
+	if err != want {
+		w.fatalf("landing %v on shard %d reports %v, want %v", id, t.shard, err, want)
+	}
+	if want != nil {
+		a.state, a.turned = closing, true
+		if got != nil {
+			w.fatalf("a member that is turned away was handed out")
+		}
+		return
+	}
+	w.counts.created++
+	w.permanent = nil
+	if w.cfg.FirstID != nil && id == *w.cfg.FirstID {
+		w.firstGiven = true
+	}
+	if !t.accepted {
+		w.failures, w.pausedUntil = 0, time.Time{}
+		w.shards[t.shard].failures, w.shards[t.shard].restUntil = 0, time.Time{}
+	}
+	w.becomes(a, got)
+}
+
+func (w *model) drop(t *ticket) {
+	w.withdraw(t)
+	w.l.drop(*t)
+}
+
+func (w *model) learn(shard int) {
+	s := &w.shards[shard]
+	s.limit, s.learnUntil = w.open(shard), w.now.Add(learntFor)
+	w.l.shards.Learn(shard, s.learnUntil)
+}
+
+// fail fails the dial of a ticket, or the acceptor.
+func (w *model) fail(t *ticket, permanent bool) {
+	err := errModel
+	if permanent {
+		err = errModelPermanent
+	}
+	shard := -1
+	if t != nil && !t.accepted {
+		shard = t.shard
+	}
+	told := w.l.fail(shard, err, w.now, 0.5)
+	w.counts.failed++
+	if shard >= 0 {
+		if s := &w.shards[shard]; s.restUntil.IsZero() {
+			w.failures++
+			s.failures++
+			s.restUntil = w.now.Add(backoff(s.failures, 0.5))
+		}
+		if permanent {
+			w.pausedUntil = w.now.Add(lastPause)
+		} else if w.failures >= probeAfter {
+			w.pausedUntil = w.now.Add(backoff(w.failures-probeAfter+1, 0.5))
+		}
+	}
+	w.permanent = nil
+	if permanent {
+		w.permanent = err
+		w.failed(told, err)
+	} else if told != nil {
+		w.fatalf("a passing failure was told to %d waiters", len(told))
+	}
+}
+
+func (w *model) wake(d time.Duration) {
+	w.now = w.now.Add(d)
+	var want time.Time
+	until := func(end *time.Time, over func()) {
+		switch {
+		case end.IsZero():
+		case !end.After(w.now):
+			*end = time.Time{}
+			over()
+		case want.IsZero() || end.Before(want):
+			want = *end
+		}
+	}
+	until(&w.pausedUntil, func() {})
+	for i := range w.shards {
+		until(&w.shards[i].restUntil, func() {})
+		until(&w.shards[i].learnUntil, func() { w.shards[i].limit = w.cfg.Places })
+	}
+	next, ok := w.l.wake(w.now)
+	if ok == want.IsZero() || ok && !next.Equal(want) {
+		w.fatalf("wakes next at %v (%t), want %v", next, ok, want)
+	}
+}
+
+func (w *model) admit(shard int, id ID) {
+	if w.cfg.Acceptor == nil {
+		return
+	}
+	first := w.cfg.FirstID
+	wantID := id
+	if first != nil && !w.firstGiven {
+		if _, taken := w.named(*first); !taken {
+			wantID = *first
+		}
+	}
+	_, taken := w.named(wantID)
+	reserved := first != nil && wantID == *first && w.firstGiven
+	wantRoom := !w.l.draining && (taken || reserved || shard >= 0 && shard < len(w.shards) && w.open(shard) < w.cfg.Places)
+	wantUnique := w.l.draining || !taken && !reserved
+	t, room, unique := w.l.admit(shard, id)
+	if room != wantRoom || unique != wantUnique {
+		w.fatalf("admit %v on shard %d reports room %t and unique %t, want %t and %t", id, shard, room, unique, wantRoom, wantUnique)
+	}
+	if !room || !unique {
+		return
+	}
+	if want := (ticket{shard: shard, epoch: w.epoch, accepted: true, id: wantID}); t != want {
+		w.fatalf("admit %v issued %+v, want %+v", id, t, want)
+	}
+	w.tickets = append(w.tickets, &t)
+}
+
+func (w *model) take() {
+	var want *actor
+	if n := len(w.idle); n > 0 {
+		want = w.idle[0]
+		if w.cfg.NewestFirst {
+			want = w.idle[n-1]
+		}
+	}
+	w.took(w.l.take(), want, &waiter[int]{ready: make(chan struct{}, 1)})
+}
+
+func (w *model) takeID(id ID) {
+	want, _ := w.named(id)
+	if want != nil && want.state != idle {
+		want = nil
+	}
+	w.took(w.l.takeID(id), want, &waiter[int]{id: id, byID: true, ready: make(chan struct{}, 1)})
+}
+
+// took expects the right member to have been taken. Where there is none, a waiter
+// joins, unless he is refused.
+func (w *model) took(got *member[int], want *actor, x *waiter[int]) {
+	if want != nil {
+		if got != want.m {
+			w.fatalf("took %p, want %p (%v)", got, want.m, want.m.id)
+		}
+		w.leaveIdle(want, onLoan)
+		w.lent(want)
+		return
+	}
+	if got != nil {
+		w.fatalf("took %v, want none", got.id)
+	}
+	refused := w.permanent
+	if w.l.draining {
+		refused = ErrClosed
+	}
+	if err := w.l.refusal(); err != refused {
+		w.fatalf("refuses with %v, want %v", err, refused)
+	}
+	if refused != nil {
+		return
+	}
+	w.l.waiters.add(x)
+	if x.byID {
+		w.byID[x.id[3]] = append(w.byID[x.id[3]], x)
+	} else {
+		w.any = append(w.any, x)
+	}
+}
+
+func (w *model) giveUp(x *waiter[int]) {
+	if !w.l.waiters.remove(x) || w.l.waiters.remove(x) {
+		w.fatalf("a waiter could not leave, or twice")
+	}
+	w.any = slices.DeleteFunc(w.any, func(y *waiter[int]) bool { return x == y })
+	line := &w.byID[x.id[3]]
+	*line = slices.DeleteFunc(*line, func(y *waiter[int]) bool { return x == y })
+}
+
+// release begins to return a member, if it is on loan; a stale lease does nothing.
+func (w *model) release(a *actor) {
+	if w.l.held(a.m, a.loan-1) {
+		w.fatalf("the loan before the latest still holds %v", a.m.id)
+	}
+	held := w.l.held(a.m, a.loan)
+	if want := a.state == onLoan && !a.returning; held != want {
+		w.fatalf("loan of %v is held: %t, want %t", a.m.id, held, want)
+	}
+	if !held {
+		return
+	}
+	back := w.l.takeBack(a.m)
+	if want := !w.l.draining && a.m.epoch == w.epoch; back != want {
+		w.fatalf("takeBack reports %t, want %t", back, want)
+	}
+	if !back {
+		w.l.close(a.m, Ended)
+		a.state = closing
+		return
+	}
+	a.returning = true
+	w.returning = append(w.returning, a)
+	if w.byte()%4 > 0 {
+		w.putBack(a)
+	}
+}
+
+func (w *model) putBack(a *actor) {
+	i := slices.Index(w.returning, a)
+	w.returning = slices.Delete(w.returning, i, i+1)
+	a.returning = false
+	got, ok := w.l.putBack(a.m)
+	if want := !w.l.draining && a.m.epoch == w.epoch && !a.lost; ok != want {
+		w.fatalf("putBack reports %t, want %t", ok, want)
+	}
+	if !ok {
+		w.l.close(a.m, Ended)
+		a.state = closing
+		return
+	}
+	w.becomes(a, got)
+}
+
+func (w *model) discard(a *actor) {
+	if w.l.held(a.m, a.loan) {
+		w.l.close(a.m, Ended)
+		a.state = closing
+	}
+}
+
+func (w *model) lose(a *actor) {
+	was := a.state
+	got := w.l.lose(a.m)
+	if want := was == idle; got != want {
+		w.fatalf("losing a member in state %d reports %t, want %t", was, got, want)
+	}
+	if got {
+		w.counts.expired++
+		w.leaveIdle(a, closing)
+	}
+	if a.returning {
+		a.lost = true
+	}
+}
+
+func (w *model) free(a *actor) {
+	w.l.free(a.m)
+	w.actors = slices.DeleteFunc(w.actors, func(b *actor) bool { return a == b })
+}
+
+func (w *model) trim() {
+	var mine []*actor
+	for _, a := range slices.Backward(w.idle) {
+		if !a.m.accepted {
+			mine = append(mine, a)
+		}
+	}
+	slices.SortStableFunc(mine, func(a, b *actor) int { return cmp.Compare(b.m.shard, a.m.shard) })
+	want := mine[:min(len(mine), max(w.low-w.target, 0))]
+	w.counts.expired += uint64(len(want))
+	w.closed(w.l.trim(), want)
+	w.low = len(w.idle)
+}
+
+func (w *model) flush() {
+	w.epoch++
+	w.closed(w.l.flush(), slices.Clone(w.idle))
+}
+
+func (w *model) drain() {
+	gone, told := w.l.drain()
+	w.closed(gone, slices.Clone(w.idle))
+	w.failed(told, ErrClosed)
+}
+
+func (w *model) seize() {
+	var want []*actor
+	for _, a := range w.actors {
+		if a.state == onLoan && !a.returning {
+			want = append(want, a)
+		}
+	}
+	w.closed(w.l.seize(), want)
+}
+
+// closed expects exactly these members to be closing now, in any order.
+func (w *model) closed(got []*member[int], want []*actor) {
+	if len(got) != len(want) {
+		w.fatalf("%d members are to be shut, want %d", len(got), len(want))
+	}
+	for _, a := range want {
+		if !slices.Contains(got, a.m) {
+			w.fatalf("member %v is not to be shut, but should be", a.m.id)
+		}
+		if a.state == idle {
+			w.leaveIdle(a, closing)
+		}
+		a.state = closing
+	}
+}
+
+func (w *model) retarget(to int) {
+	w.l.retarget(to)
+	w.target = max(w.l.minCapacity, min(to, w.l.maxCapacity))
+}
+
+func (w *model) resize(low, high int) {
+	w.l.resize(low, high)
+	w.target = max(low, min(w.target, high))
+}

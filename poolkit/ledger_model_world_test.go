@@ -1,0 +1,226 @@
+package poolkit
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+const modelIDs = 14
+
+// model is a ledger and what its state must be.
+type model struct {
+	tb      testing.TB
+	l       ledger[int]
+	cfg     Config[int]
+	program []byte
+	at      int    // which operation runs
+	name    string // what it is
+	calm    bool   // few members are taken
+
+	now       time.Time
+	tickets   []*ticket
+	actors    []*actor // members whose place is not free yet
+	idle      []*actor // longest idle first
+	returning []*actor // between takeBack and putBack
+	any       []*waiter[int]
+	byID      [modelIDs][]*waiter[int]
+
+	target, low int
+	epoch       uint64
+	firstGiven  bool
+	failures    int
+	pausedUntil time.Time // zero: not paused
+	permanent   error
+	shards      []modelShard
+	counts      counts
+}
+
+// actor is a member as the model sees it.
+type actor struct {
+	m         *member[int]
+	state     memberState
+	turned    bool // away, when it landed
+	lost      bool // while arriving
+	loan      uint64
+	returning bool
+}
+
+type modelShard struct {
+	failures   int
+	restUntil  time.Time // zero: does not rest
+	limit      int
+	learnUntil time.Time // zero: nothing learnt
+}
+
+func newModel(tb testing.TB, config int) *model {
+	cfg := modelConfigs[config]
+	w := &model{tb: tb, cfg: cfg, l: newLedger(&cfg), now: time.Unix(1000, 0)}
+	w.shards = make([]modelShard, cfg.MaxShards)
+	for i := range w.shards {
+		w.shards[i].limit = cfg.Places
+	}
+	w.retarget(cfg.MinCapacity)
+	return w
+}
+
+func (w *model) fatalf(format string, args ...any) {
+	w.tb.Helper()
+	w.tb.Fatalf("config with %d places on %d shards, operation %d (%s): "+format,
+		append([]any{w.cfg.Places, w.cfg.MaxShards, w.at, w.name}, args...)...)
+}
+
+func (w *model) in(state memberState) []*actor {
+	var in []*actor
+	for _, a := range w.actors {
+		if a.state == state {
+			in = append(in, a)
+		}
+	}
+	return in
+}
+
+func (w *model) waiting() []*waiter[int] {
+	all := slices.Clone(w.any)
+	for _, line := range w.byID {
+		all = append(all, line...)
+	}
+	return all
+}
+
+func (w *model) open(shard int) (n int) {
+	for _, t := range w.tickets {
+		if t.shard == shard {
+			n++
+		}
+	}
+	for _, a := range w.actors {
+		if a.m.shard == shard {
+			n++
+		}
+	}
+	return n
+}
+
+// lowest is the first shard that may be dialled.
+func (w *model) lowest() (int, bool) {
+	for i, s := range w.shards {
+		if s.restUntil.IsZero() && w.open(i) < s.limit {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// missing is how many members have to be ordered.
+func (w *model) missing() int {
+	return w.target + len(w.any) - len(w.idle) - w.promised(true)
+}
+
+// promised counts tickets: all, or those that a flush has not made worthless.
+func (w *model) promised(fresh bool) (n int) {
+	for _, t := range w.tickets {
+		if !fresh || t.epoch == w.epoch {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *model) dialing() (n int) {
+	for _, t := range w.tickets {
+		if !t.accepted {
+			n++
+		}
+	}
+	return n
+}
+
+// mayDial says whether the rules allow one more dial.
+func (w *model) mayDial() bool {
+	most := w.cfg.MaxDialing
+	if w.failures >= probeAfter {
+		most = 1
+	}
+	return w.cfg.Dialer != nil && !w.l.draining && w.pausedUntil.IsZero() && w.dialing() < most
+}
+
+// named is the member that an ID belongs to; taken says whether it belongs to one,
+// or is promised.
+func (w *model) named(id ID) (a *actor, taken bool) {
+	for _, a := range w.actors {
+		if a.m.id == id && !a.turned {
+			return a, true
+		}
+	}
+	for _, t := range w.tickets {
+		if t.accepted && t.id == id {
+			return nil, true
+		}
+	}
+	return nil, false
+}
+
+// leaveIdle takes a member out of the model's idle list.
+func (w *model) leaveIdle(a *actor, to memberState) {
+	i := slices.Index(w.idle, a)
+	w.idle = slices.Delete(w.idle, i, i+1)
+	w.low = min(w.low, len(w.idle))
+	a.state = to
+}
+
+// becomes expects a member to go to the right waiter, or to become idle.
+func (w *model) becomes(a *actor, got *waiter[int]) {
+	var want *waiter[int]
+	if line := w.byID[a.m.id[3]]; len(line) > 0 {
+		want, w.byID[a.m.id[3]] = line[0], line[1:]
+	} else if len(w.any) > 0 {
+		want, w.any = w.any[0], w.any[1:]
+	}
+	if got != want {
+		w.fatalf("member %v went to waiter %p, want %p", a.m.id, got, want)
+	}
+	if want == nil {
+		a.state = idle
+		w.idle = append(w.idle, a)
+		return
+	}
+	w.answered(got, a.m, nil)
+	w.lent(a)
+}
+
+// answered expects a waiter that was taken out to have exactly one answer.
+func (w *model) answered(got *waiter[int], m *member[int], err error) {
+	if got.line != nil || got.member != m || got.err != err {
+		w.fatalf("waiter in line %p has answer (%p, %v), want (%p, %v) and no line", got.line, got.member, got.err, m, err)
+	}
+	select {
+	case got.ready <- struct{}{}: // the only answer of its life, or the channel is full
+	default:
+		w.fatalf("a waiter is answered twice")
+	}
+}
+
+// lent expects a member to be on loan, to nobody who had it before.
+func (w *model) lent(a *actor) {
+	a.state = onLoan
+	if a.m.loans <= a.loan {
+		w.fatalf("loan %d of member %v comes after loan %d", a.m.loans, a.m.id, a.loan)
+	}
+	a.loan = a.m.loans
+}
+
+// failed expects exactly the given waiters to have failed.
+func (w *model) failed(got []*waiter[int], err error) {
+	want := w.waiting()
+	if len(got) != len(want) {
+		w.fatalf("%d waiters were failed, want %d", len(got), len(want))
+	}
+	for _, x := range got {
+		if !slices.Contains(want, x) {
+			w.fatalf("a waiter was failed that did not wait")
+		}
+		w.answered(x, nil, err)
+	}
+	w.any, w.byID = nil, [modelIDs][]*waiter[int]{}
+}

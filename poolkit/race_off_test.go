@@ -1,0 +1,5 @@
+//go:build !race
+
+package poolkit
+
+const underRace = false
