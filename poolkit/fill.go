@@ -39,10 +39,12 @@ func (p *Pool[C]) dial(t ticket) {
 // bounded returns the context of one call of Dial or Admit.
 func (p *Pool[C]) bounded() (context.Context, context.CancelFunc) {
 	if p.cfg.DialTimeout < 0 {
-		return p.ctx, func() {}
+		return p.ctx, nothing
 	}
 	return context.WithTimeout(p.ctx, p.cfg.DialTimeout)
 }
+
+func nothing() {}
 
 var errNoMember = errors.New("no member and no error: the dialer or offer returned nil for both")
 

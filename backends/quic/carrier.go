@@ -82,6 +82,12 @@ type link struct {
 	lastEnd time.Time   // when one last ended
 	vacant  *time.Timer // closes the connection once it has carried no stream for a while
 	retired bool        // it is closed, or about to be
+
+	// The context of those who wait for the peer to give back places, and when it was
+	// made. An earlier one, that others still use, ends by its time.
+	waiting      context.Context
+	waitingSince time.Time
+	endWait      context.CancelFunc
 }
 
 func newLink(conn *quicgo.Conn) *link {
@@ -121,13 +127,26 @@ func (l *link) open(ctx context.Context) (*quicgo.Stream, error) {
 
 // openSync opens a stream as soon as the peer gives back a place.
 func (l *link) openSync(ctx context.Context, wait time.Duration) (*quicgo.Stream, error) {
-	short, cancel := context.WithTimeoutCause(ctx, wait, poolkit.ErrShardFull)
-	defer cancel()
-	s, err := l.conn.OpenStreamSync(short)
-	if err != nil && short.Err() != nil {
-		err = context.Cause(short)
+	ctx = l.credit(ctx, wait)
+	s, err := l.conn.OpenStreamSync(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
 	return s, err
+}
+
+// credit returns a context that ends with ctx or, because of [poolkit.ErrShardFull],
+// after wait. Those who begin to wait at about the same time share one. ctx must be
+// the same in every call.
+func (l *link) credit(ctx context.Context, wait time.Duration) context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if l.waiting == nil || now.Sub(l.waitingSince) > wait/4 {
+		l.waitingSince = now
+		l.waiting, l.endWait = context.WithTimeoutCause(ctx, wait, poolkit.ErrShardFull)
+	}
+	return l.waiting
 }
 
 // creditDelay is how long the peer may take to give back the place of a stream that
@@ -179,6 +198,9 @@ func (l *link) close() {
 	l.mu.Lock()
 	l.retired = true
 	l.vacant.Stop()
+	if l.endWait != nil {
+		l.endWait()
+	}
 	l.mu.Unlock()
 	_ = l.conn.CloseWithError(codeDone, "pool closed") // always nil
 }
