@@ -52,7 +52,7 @@ func (p *Pool) IncomingGet(timeout time.Duration) (string, net.Conn, error) {
 // get takes a stream: at once if it can, so that a hit costs no timer, or else
 // within the timeout.
 func (p *Pool) get(
-	timeout time.Duration,
+	patience time.Duration,
 	try func(*poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], bool),
 	wait func(context.Context, *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], error),
 ) (*StreamConn, error) {
@@ -61,9 +61,8 @@ func (p *Pool) get(
 			return l.Conn(), nil
 		}
 	}
-	// Close tells those who wait by itself, so ctx need not be a child of ours.
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
+	ctx := newTimeout(patience)
+	defer ctx.stop()
 	core, err := p.opened(ctx)
 	if err != nil {
 		return nil, err

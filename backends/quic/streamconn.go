@@ -22,6 +22,7 @@ type StreamConn struct {
 
 	conn          *quicgo.Conn
 	roster        *roster // the connection's
+	sentry        sentry  // while the stream is idle
 	local, remote net.Addr
 	preface       int64   // bytes of the ID exchange in the receive direction
 	partings      *alarms // set in a compatibility pool, where Close is gentle

@@ -14,8 +14,8 @@ import (
 // leave the pool, all at once, without a goroutine or a context for each.
 type roster struct {
 	mu   sync.Mutex
-	idle list[*sentry] // guarded by mu
-	lost bool          // guarded by mu
+	idle list[*StreamConn] // guarded by mu
+	lost bool              // guarded by mu
 }
 
 func newRoster(conn *quicgo.Conn) *roster {
@@ -28,21 +28,20 @@ func newRoster(conn *quicgo.Conn) *roster {
 func (r *roster) dismiss() {
 	r.mu.Lock()
 	r.lost = true
-	var gone []*sentry
+	var gone []*StreamConn
 	for n := r.idle.front; n != nil; n = r.idle.front {
 		gone = append(gone, n.value)
 		n.remove()
 	}
 	r.mu.Unlock()
-	for _, w := range gone {
-		w.gone()
+	for _, s := range gone {
+		s.sentry.gone()
 	}
 }
 
-// sentry watches one idle stream.
+// sentry watches one idle stream, which it is a part of.
 type sentry struct {
-	place  node[*sentry]
-	stream *StreamConn
+	place  node[*StreamConn]
 	gone   func()
 	state  atomic.Int32
 	unwait func() bool // stops waiting for the peer to want no more; set once left
@@ -62,26 +61,27 @@ const (
 // A stream whose peer has finished after sending something stays until then: the
 // peer took it first, and what it sent is to be read.
 func watch(s *StreamConn, gone func()) (stop func() bool) {
-	w := &sentry{stream: s, gone: gone}
+	s.sentry.gone = gone
 	s.roster.mu.Lock()
 	lost := s.roster.lost
 	if !lost {
-		s.roster.idle.push(&w.place, w)
+		s.roster.idle.push(&s.sentry.place, s)
 	}
 	s.roster.mu.Unlock()
 	if lost {
 		gone()
 		return func() bool { return false }
 	}
-	s.SetReceiveFinalSizeCallback(w.sawFinal)
-	return w.stop
+	s.SetReceiveFinalSizeCallback(s.finishedIdle)
+	return s.unwatch
 }
 
-// sawFinal is called once the end of the receiving half is known. It may run on the
-// connection's event loop.
-func (w *sentry) sawFinal(size int64) {
-	if size > w.stream.preface {
-		w.unwait = context.AfterFunc(w.stream.Context(), w.gone)
+// finishedIdle is called once the end of an idle stream's receiving half is known.
+// It may run on the connection's event loop.
+func (s *StreamConn) finishedIdle(size int64) {
+	w := &s.sentry
+	if size > s.preface {
+		w.unwait = context.AfterFunc(s.Context(), w.gone)
 		w.state.Store(left)
 		return
 	}
@@ -89,9 +89,9 @@ func (w *sentry) sawFinal(size int64) {
 	w.gone()
 }
 
-// stop ends the watch, and reports whether the stream is alive.
-func (w *sentry) stop() bool {
-	s := w.stream
+// unwatch ends the watch, and reports whether the stream is alive.
+func (s *StreamConn) unwatch() bool {
+	w := &s.sentry
 	s.SetReceiveFinalSizeCallback(nil)
 	s.roster.mu.Lock()
 	alive := w.place.remove() // the dead have been taken out
