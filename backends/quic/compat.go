@@ -29,7 +29,8 @@ type Pool struct {
 	minIvl         time.Duration
 	open           func() (*poolkit.Pool[*StreamConn], error) // starts the core; permanent errors are not tried again
 
-	errors atomic.Int64 // what the user has counted
+	errors   atomic.Int64 // what the user has counted
+	timeouts sync.Pool    // of *timeout, none running or expired
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc

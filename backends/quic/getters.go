@@ -61,7 +61,7 @@ func (p *Pool) get(
 			return l.Conn(), nil
 		}
 	}
-	ctx := newTimeout(patience)
+	ctx := newTimeout(&p.timeouts, patience)
 	defer ctx.stop()
 	core, err := p.opened(ctx)
 	if err != nil {

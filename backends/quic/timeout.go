@@ -11,6 +11,7 @@ import (
 // so that waiting costs neither a timer left behind nor garbage. It goes to the
 // pool only, which has forgotten it when the getter returns.
 type timeout struct {
+	spare   *sync.Pool // where it goes when it has been stopped in time
 	timer   *time.Timer
 	expired atomic.Bool
 
@@ -22,12 +23,12 @@ type timeout struct {
 
 var _ context.Context = (*timeout)(nil)
 
-var spareTimeouts sync.Pool // of *timeout, none running or expired
-
-func newTimeout(d time.Duration) *timeout {
-	t, _ := spareTimeouts.Get().(*timeout)
+// newTimeout returns a timeout from spare, or a new one. Pools do not share their
+// spare ones: a timer must not leave the bubble of virtual time it was made in.
+func newTimeout(spare *sync.Pool, d time.Duration) *timeout {
+	t, _ := spare.Get().(*timeout)
 	if t == nil {
-		t = &timeout{done: make(chan struct{}, 1)}
+		t = &timeout{spare: spare, done: make(chan struct{}, 1)}
 	}
 	t.at = time.Now().Add(d)
 	switch {
@@ -49,7 +50,7 @@ func (t *timeout) expire() {
 // stop ends the wait.
 func (t *timeout) stop() {
 	if t.timer != nil && t.timer.Stop() {
-		spareTimeouts.Put(t) // expire has not run and will not
+		t.spare.Put(t) // expire has not run and will not
 	}
 }
 

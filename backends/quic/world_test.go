@@ -1,0 +1,158 @@
+package quic
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vistone/poolkit/backends/quic/internal/simtest"
+	"github.com/vistone/poolkit/poolkit"
+)
+
+// The hosts of a world, in which the first is the server.
+const (
+	serverHost = iota
+	clientHost
+	thirdHost
+	hosts
+)
+
+// rtt is the round trip time between any two hosts.
+const rtt = 50 * time.Millisecond
+
+// world is a simulated network in a bubble of virtual time.
+type world struct {
+	*testing.T
+	*simtest.Network
+
+	tls *tls.Config // the server's
+}
+
+// inWorld runs a test in virtual time. When it returns, no goroutine is left.
+func inWorld(t *testing.T, test func(*world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		test(&world{T: t, Network: simtest.New(t, hosts, rtt), tls: simtest.Certificate(t)})
+	})
+}
+
+// server starts a compatibility server pool. It is closed with the test.
+func (w *world) server(maxCap int) *Pool {
+	w.Helper()
+	p := newServerPool(maxCap, "", w.tls, "ignored", w.Socket(serverHost))
+	p.ServerManager()
+	w.Cleanup(p.Close)
+	return p
+}
+
+// client starts a compatibility client pool. It is closed with the test.
+func (w *world) client(minCap, maxCap int) *Pool {
+	w.Helper()
+	return w.clientAt(clientHost, minCap, maxCap)
+}
+
+func (w *world) clientAt(host, minCap, maxCap int) *Pool {
+	w.Helper()
+	p := newClientPool(minCap, maxCap, 100*time.Millisecond, time.Second, 0, "0", "localhost",
+		func() (string, error) { return w.Addr(serverHost), nil }, w.Socket(host))
+	p.ClientManager()
+	w.Cleanup(p.Close)
+	return p
+}
+
+// pair starts a client pool and a server pool, and waits until both are full.
+func (w *world) pair(n int) (client, server *Pool) {
+	w.Helper()
+	server, client = w.server(n), w.client(n, n)
+	w.full(n, client, server)
+	return client, server
+}
+
+// full waits until pools have that many idle streams, and not more.
+func (w *world) full(n int, pools ...*Pool) {
+	w.Helper()
+	for _, p := range pools {
+		waitIdle(w, p, n)
+		if got := p.Active(); got != n {
+			w.Fatalf("%d idle streams, want %d", got, n)
+		}
+	}
+}
+
+// waitIdle waits until a pool has at least that many idle streams.
+func waitIdle(t testing.TB, p *Pool, n int) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	core, err := p.opened(ctx)
+	if err == nil {
+		err = core.WaitReady(ctx, n)
+	}
+	if err != nil {
+		t.Fatalf("waiting for %d idle streams: %v", n, err)
+	}
+}
+
+// take takes a stream at the server, and the same at the client.
+func take(t testing.TB, client, server *Pool) (c, s *StreamConn) {
+	t.Helper()
+	id, taken, err := server.IncomingGet(10 * time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := client.OutgoingGet(id, 10*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, s = other.(*StreamConn), taken.(*StreamConn)
+	if c.ID().String() != id || s.ID() != c.ID() {
+		t.Fatalf("asked for %s, got %v and %v", id, c.ID(), s.ID())
+	}
+	return c, s
+}
+
+// carries checks that what is written to one stream is read from the other.
+func carries(t testing.TB, from, to net.Conn) {
+	t.Helper()
+	message := make([]byte, 32)
+	for i := range message {
+		message[i] = byte(i)
+	}
+	if _, err := from.Write(message); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(message))
+	if _, err := io.ReadFull(to, got); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, message) {
+		t.Fatalf("wrote %x, read %x", message, got)
+	}
+}
+
+// usable checks that two streams are the two ends of one.
+func usable(t testing.TB, a, b net.Conn) {
+	t.Helper()
+	carries(t, a, b)
+	carries(t, b, a)
+}
+
+// stats returns the state of a running pool's core.
+func stats(p *Pool) poolkit.Stats { return p.running().Stats() }
+
+// settled checks that nothing is in use in pools that keep n streams idle.
+func settled(t testing.TB, n int, pools ...*Pool) {
+	t.Helper()
+	for _, p := range pools {
+		s := stats(p)
+		if s.Idle != n || s.OnLoan != 0 || s.Closing != 0 || s.Promised != 0 || s.Waiting != 0 {
+			t.Errorf("%d idle, %d on loan, %d closing, %d promised, %d waiting; want %d idle and no others",
+				s.Idle, s.OnLoan, s.Closing, s.Promised, s.Waiting, n)
+		}
+	}
+}
