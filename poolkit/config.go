@@ -132,7 +132,7 @@ func (r Reason) String() string {
 	return fmt.Sprintf("Reason(%d)", uint8(r))
 }
 
-// NoTimeout, as [Config.DialTimeout], leaves timeouts to the backend.
+// NoTimeout leaves timeouts to the backend, as [Config.DialTimeout].
 const NoTimeout time.Duration = -1
 
 // The defaults of Config.

@@ -13,7 +13,7 @@ type allowList []netip.Prefix
 // parseAllowList reads a comma-separated list of addresses and prefixes.
 func parseAllowList(s string) (allowList, error) {
 	var list allowList
-	for _, entry := range strings.Split(s, ",") {
+	for entry := range strings.SplitSeq(s, ",") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
 			continue

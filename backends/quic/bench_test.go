@@ -56,8 +56,8 @@ func bareCycles(t testing.TB, client, server *quicgo.Conn, workers, n int) time.
 			}
 			serving.Go(func() {
 				var b [1]byte
-				io.ReadFull(s, b[:])
-				s.Write([]byte{1, 2, 3, 4})
+				_, _ = io.ReadFull(s, b[:]) // a failure shows at the client
+				_, _ = s.Write([]byte{1, 2, 3, 4})
 				s.CancelRead(0)
 				s.Close()
 			})
@@ -75,9 +75,13 @@ func bareCycles(t testing.TB, client, server *quicgo.Conn, workers, n int) time.
 					t.Error(err)
 					return
 				}
-				s.Write([]byte{0})
 				var b [4]byte
-				io.ReadFull(s, b[:])
+				if _, err := s.Write([]byte{0}); err != nil {
+					t.Error(err)
+				}
+				if _, err := io.ReadFull(s, b[:]); err != nil {
+					t.Error(err)
+				}
 				s.CancelRead(0)
 				s.Close()
 			}
