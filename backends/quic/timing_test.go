@@ -9,7 +9,7 @@ import (
 // path whose round trip takes 50 ms and which loses nothing.
 
 func TestAColdPoolOf128IsFullAfterTwoRoundTrips(t *testing.T) {
-	inWorld(t, func(w *world) {
+	inWorld(t, func(t *testing.T, w *world) {
 		server := w.server(128)
 		begun := time.Now()
 		client := w.client(128, 128)

@@ -34,10 +34,10 @@ type world struct {
 }
 
 // inWorld runs a test in virtual time. When it returns, no goroutine is left.
-func inWorld(t *testing.T, test func(*world)) {
+func inWorld(t *testing.T, test func(*testing.T, *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		test(&world{T: t, Network: simtest.New(t, hosts, rtt), tls: simtest.Certificate(t)})
+		test(t, &world{T: t, Network: simtest.New(t, hosts, rtt), tls: simtest.Certificate(t)})
 	})
 }
 
@@ -62,6 +62,43 @@ func (w *world) clientAt(host, minCap, maxCap int) *Pool {
 		func() (string, error) { return w.Addr(serverHost), nil }, w.Socket(host))
 	p.ClientManager()
 	w.Cleanup(p.Close)
+	return p
+}
+
+// listen starts a native server pool. It is closed with the test.
+func (w *world) listen(cfg ListenConfig) *poolkit.Pool[*StreamConn] {
+	w.Helper()
+	if cfg.PacketConn == nil {
+		cfg.PacketConn = w.Socket(serverHost)
+	}
+	if cfg.TLS == nil {
+		cfg.TLS = w.tls
+	}
+	p, err := Listen(cfg)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { p.Close() })
+	return p
+}
+
+// dial starts a native client pool. It is closed with the test.
+func (w *world) dial(cfg DialConfig) *poolkit.Pool[*StreamConn] {
+	w.Helper()
+	if cfg.PacketConn == nil {
+		cfg.PacketConn = w.Socket(clientHost)
+	}
+	if cfg.Addr == "" {
+		cfg.Addr = w.Addr(serverHost)
+	}
+	if cfg.TLS == nil {
+		cfg.TLS = simtest.Trust(w.tls)
+	}
+	p, err := Dial(cfg)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { p.Close() })
 	return p
 }
 
