@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	quicgo "github.com/quic-go/quic-go"
@@ -14,11 +15,11 @@ import (
 // carrier is the connection of one shard, set up when a stream first needs it and
 // again when it has died. All dials of the shard share one attempt.
 type carrier struct {
-	dialer *dialer
+	dialer *dialer              // set by newDialer
+	link   atomic.Pointer[link] // the connection that works, or did; nil before the first
 
-	mu      sync.Mutex
-	link    *link    // guarded by mu: the connection that works, or did; nil before the first
-	attempt *attempt // guarded by mu: the one under way, or nil
+	mu      sync.Mutex // also held while link is set
+	attempt *attempt   // guarded by mu: the one under way, or nil
 }
 
 // attempt is a connection being set up.
@@ -31,8 +32,11 @@ type attempt struct {
 // connection returns the shard's connection. ctx bounds the wait, not the attempt:
 // that one serves the dials that come later too.
 func (c *carrier) connection(ctx context.Context) (*link, error) {
+	if l := c.link.Load(); l.alive() {
+		return l, nil
+	}
 	c.mu.Lock()
-	if l := c.link; l != nil && l.alive() {
+	if l := c.link.Load(); l.alive() {
 		c.mu.Unlock()
 		return l, nil
 	}
@@ -59,16 +63,14 @@ func (c *carrier) connect(a *attempt) {
 	c.attempt = nil
 	if a.err = err; err == nil {
 		a.link = newLink(conn)
-		c.link = a.link
+		c.link.Store(a.link)
 	}
 	close(a.done)
 }
 
 func (c *carrier) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.link != nil {
-		c.link.close()
+	if l := c.link.Load(); l != nil {
+		l.close()
 	}
 }
 
@@ -77,11 +79,12 @@ type link struct {
 	conn   *quicgo.Conn
 	roster *roster
 
+	retired atomic.Bool // it is closed, or about to be; set under mu
+
 	mu      sync.Mutex
 	streams int         // guarded by mu, as is the rest: open ones
 	lastEnd time.Time   // when one last ended
 	vacant  *time.Timer // closes the connection once it has carried no stream for a while
-	retired bool        // it is closed, or about to be
 
 	// The context of those who wait for the peer to give back places, and when it was
 	// made. An earlier one, that others still use, ends by its time.
@@ -96,11 +99,9 @@ func newLink(conn *quicgo.Conn) *link {
 	return l
 }
 
-// alive reports whether the connection can take more streams.
+// alive reports whether there is a connection and it can take more streams.
 func (l *link) alive() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !l.retired && l.conn.Context().Err() == nil
+	return l != nil && !l.retired.Load() && l.conn.Context().Err() == nil
 }
 
 // open opens a stream. Where the peer grants no more it returns
@@ -160,7 +161,7 @@ func (l *link) creditDelay() time.Duration {
 func (l *link) begun() (settling time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.retired {
+	if l.retired.Load() {
 		return 0, false
 	}
 	if l.streams == 0 {
@@ -175,7 +176,7 @@ func (l *link) ended() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lastEnd = time.Now()
-	if l.streams--; l.streams == 0 && !l.retired {
+	if l.streams--; l.streams == 0 && !l.retired.Load() {
 		l.vacant.Reset(vacancy)
 	}
 }
@@ -188,7 +189,7 @@ func (l *link) retire() {
 		l.mu.Unlock()
 		return
 	}
-	l.retired = true
+	l.retired.Store(true)
 	l.mu.Unlock()
 	_ = l.conn.CloseWithError(codeDone, "no longer needed") // always nil
 }
@@ -196,7 +197,7 @@ func (l *link) retire() {
 // close ends the connection.
 func (l *link) close() {
 	l.mu.Lock()
-	l.retired = true
+	l.retired.Store(true)
 	l.vacant.Stop()
 	if l.endWait != nil {
 		l.endWait()

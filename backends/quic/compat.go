@@ -29,20 +29,20 @@ type Pool struct {
 	minIvl         time.Duration
 	open           func() (*poolkit.Pool[*StreamConn], error) // starts the core; permanent errors are not tried again
 
-	errors   atomic.Int64 // what the user has counted
-	timeouts sync.Pool    // of *timeout, none running or expired
+	core     atomic.Pointer[poolkit.Pool[*StreamConn]] // nil until the manager has opened it; set under mu
+	errors   atomic.Int64                              // what the user has counted
+	timeouts sync.Pool                                 // of *timeout, none running or expired
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	opening sync.WaitGroup // the manager's goroutine
 
 	mu      sync.Mutex
-	started bool                       // guarded by mu, as is the rest: a manager was called
-	closed  bool                       //
-	core    *poolkit.Pool[*StreamConn] // nil until the manager has opened it
-	err     error                      // why it could not be opened, if so
-	changed chan struct{}              // closed and replaced when core, err or closed changes
-	logged  string                     // the permanent error that was logged last
+	started bool          // guarded by mu, as is the rest: a manager was called
+	closed  bool          //
+	err     error         // why it could not be opened, if so
+	changed chan struct{} // closed and replaced when core, err or closed changes
+	logged  string        // the permanent error that was logged last
 }
 
 // NewClientPool returns a pool that dials. It does nothing before

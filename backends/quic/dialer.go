@@ -32,10 +32,11 @@ type dialer struct {
 	// one out again; never closed.
 	setup chan struct{}
 
+	carriers [maxShards]carrier // by shard
+
 	mu        sync.Mutex
-	carriers  map[int]*carrier  // guarded by mu, as are the next two
-	transport *quicgo.Transport // one socket for all connections; nil until the first
-	owned     bool              // the transport's socket is ours to close
+	transport *quicgo.Transport // guarded by mu: one socket for all connections; nil until the first
+	owned     bool              // guarded by mu: the transport's socket is ours to close
 }
 
 func newDialer(r resolver, tlsConf *tls.Config, conf *quicgo.Config, socket net.PacketConn) *dialer {
@@ -45,10 +46,12 @@ func newDialer(r resolver, tlsConf *tls.Config, conf *quicgo.Config, socket net.
 		quic:      conf,
 		exchanges: newExchanges(),
 		setup:     make(chan struct{}, settingUp),
-		carriers:  make(map[int]*carrier),
 	}
 	if socket != nil {
 		d.transport = &quicgo.Transport{Conn: socket}
+	}
+	for i := range d.carriers {
+		d.carriers[i].dialer = d
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d
@@ -56,8 +59,7 @@ func newDialer(r resolver, tlsConf *tls.Config, conf *quicgo.Config, socket net.
 
 // Dial implements [poolkit.Dialer].
 func (d *dialer) Dial(ctx context.Context, shard int) (poolkit.ID, *StreamConn, error) {
-	c := d.carrier(shard)
-	l, err := c.connection(ctx)
+	l, err := d.carriers[shard].connection(ctx)
 	if err != nil {
 		return poolkit.ID{}, nil, err
 	}
@@ -73,17 +75,6 @@ func (d *dialer) Dial(ctx context.Context, shard int) (poolkit.ID, *StreamConn, 
 	s := newStreamConn(l.conn, l.roster, stream, serverPreface, d.partings)
 	s.onEnd = l.ended
 	return id, s, nil
-}
-
-func (d *dialer) carrier(shard int) *carrier {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	c := d.carriers[shard]
-	if c == nil {
-		c = &carrier{dialer: d}
-		d.carriers[shard] = c
-	}
-	return c
 }
 
 // connect sets up one connection.
@@ -148,11 +139,11 @@ const noApplicationProtocol = 0x100 + 120
 func (d *dialer) close() error {
 	d.cancel()
 	d.work.Wait()
+	for i := range d.carriers {
+		d.carriers[i].close()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, c := range d.carriers {
-		c.close()
-	}
 	if d.transport == nil {
 		return nil
 	}

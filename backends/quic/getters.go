@@ -56,16 +56,19 @@ func (p *Pool) get(
 	try func(*poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], bool),
 	wait func(context.Context, *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], error),
 ) (*StreamConn, error) {
-	if core := p.running(); core != nil {
+	core := p.running()
+	if core != nil {
 		if l, ok := try(core); ok {
 			return l.Conn(), nil
 		}
 	}
 	ctx := newTimeout(&p.timeouts, patience)
 	defer ctx.stop()
-	core, err := p.opened(ctx)
-	if err != nil {
-		return nil, err
+	if core == nil {
+		var err error
+		if core, err = p.opened(ctx); err != nil {
+			return nil, err
+		}
 	}
 	l, err := wait(ctx, core)
 	if err != nil {
@@ -81,8 +84,8 @@ func (p *Pool) get(
 func (p *Pool) opened(ctx context.Context) (*poolkit.Pool[*StreamConn], error) {
 	for {
 		p.mu.Lock()
-		core, err, changed, started := p.core, p.err, p.changed, p.started
-		closed := p.closed
+		core, err, changed := p.running(), p.err, p.changed
+		started, closed := p.started, p.closed
 		p.mu.Unlock()
 		switch {
 		case closed:

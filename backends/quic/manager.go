@@ -66,7 +66,10 @@ func (p *Pool) set(core *poolkit.Pool[*StreamConn], err error) bool {
 	if p.closed {
 		return false
 	}
-	p.core, p.err = core, err
+	if core != nil {
+		p.core.Store(core)
+	}
+	p.err = err
 	p.announce()
 	return true
 }
@@ -78,11 +81,7 @@ func (p *Pool) announce() {
 }
 
 // running returns the core, or nil where there is none yet.
-func (p *Pool) running() *poolkit.Pool[*StreamConn] {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.core
-}
+func (p *Pool) running() *poolkit.Pool[*StreamConn] { return p.core.Load() }
 
 // Close closes the pool: getters that wait fail at once, every stream and
 // connection is closed, and the port is free when it returns. Closing again, and
@@ -96,10 +95,10 @@ func (p *Pool) Close() {
 		p.closed = true
 		p.announce()
 	}
-	core := p.core
 	p.mu.Unlock()
 	p.cancel()
 	p.opening.Wait()
+	core := p.running()
 	if core == nil {
 		return
 	}
