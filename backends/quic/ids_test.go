@@ -61,7 +61,9 @@ func TestTheFirstStreamOfAServerPoolsLifeAndNoOtherIs00000000(t *testing.T) {
 		clients[0].Close()
 		clients[1].Close()
 		time.Sleep(rtt)
-		w.full(0, server)
+		if n := server.Active(); n != 0 {
+			t.Fatalf("%d idle streams without a client", n)
+		}
 		clients[0] = w.clientAt(clientHost, 150, 150) // a new client is no new life
 		w.full(150, server)
 		for range 150 {

@@ -266,14 +266,16 @@ func (s *StreamConn) lent(l poolkit.Lease[*StreamConn]) {
 
 // explain turns an error of quic-go into what users of a net.Conn test for.
 func (s *StreamConn) explain(op string, err error) error {
-	if err == nil || errors.Is(err, io.EOF) {
-		return err
+	if err == nil {
+		return nil
 	}
 	s.mu.Lock()
 	closed := s.shut || op == "write" && s.noMore
 	s.mu.Unlock()
 	var stream *quicgo.StreamError
 	switch {
+	case errors.Is(err, io.EOF) && (s.partings != nil || !closed):
+		return err // reading to the end may have ended a gentle close
 	case closed:
 		return s.opError(op, net.ErrClosed)
 	case errors.Is(err, os.ErrDeadlineExceeded):
