@@ -170,17 +170,40 @@ func (p *Pool[C]) lend(m *member[C]) (Lease[C], bool) {
 		p.reject(l, Unhealthy)
 		return Lease[C]{}, false
 	}
+	if m.untried {
+		p.proved(m)
+	}
 	p.lent(l)
 	return l, true
 }
 
+// proved notes that a member was alive that had gone to a waiter on arrival.
+func (p *Pool[C]) proved(m *member[C]) {
+	p.mu.Lock()
+	p.ledger.succeeded(m)
+	tickets := p.order()
+	p.mu.Unlock()
+	p.dialAll(tickets)
+}
+
 // reject ends the loan of a dead member. Who asked for it does not wait until it is
-// shut.
+// shut. If it had just arrived that was a failure.
 func (p *Pool[C]) reject(l Lease[C], why Reason) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ledger.held(l.m, l.loan) {
-		p.ledger.close(l.m, why)
-		p.buryLater(l.m)
+	if !p.ledger.held(l.m, l.loan) {
+		p.mu.Unlock()
+		return
+	}
+	p.ledger.close(l.m, why)
+	p.buryLater(l.m)
+	failed := l.m.untried
+	var told []*waiter[C]
+	if failed {
+		told = p.fail(l.m.shard, l.m.accepted, ErrLost)
+	}
+	p.mu.Unlock()
+	tell(told)
+	if failed {
+		p.hookFailed(l.m.shard, ErrLost)
 	}
 }

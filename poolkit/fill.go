@@ -81,7 +81,7 @@ func (p *Pool[C]) land(t ticket, m *member[C], lead time.Duration) {
 	}
 	failed := err != nil && !errors.Is(err, errStale) && !errors.Is(err, ErrClosed)
 	if failed {
-		told = p.fail(t, err)
+		told = p.fail(t.shard, t.accepted, err)
 	}
 	tickets := p.order()
 	p.disturb()
@@ -117,7 +117,7 @@ func (p *Pool[C]) drop(t ticket, err error) {
 		p.ledger.shards.Learn(t.shard, time.Now().Add(learntFor))
 		p.wake()
 	default:
-		told = p.fail(t, err)
+		told = p.fail(t.shard, t.accepted, err)
 	}
 	tickets := p.order()
 	p.checkEmpty()
@@ -131,9 +131,8 @@ func (p *Pool[C]) drop(t ticket, err error) {
 }
 
 // fail notes a failure in the ledger, under mu.
-func (p *Pool[C]) fail(t ticket, err error) []*waiter[C] {
-	shard := t.shard
-	if t.accepted {
+func (p *Pool[C]) fail(shard int, accepted bool, err error) []*waiter[C] {
+	if accepted {
 		shard = -1 // a peer that is turned away is no reason to stop dialling it
 	}
 	told := p.ledger.fail(shard, err, time.Now(), rand.Float64())

@@ -195,6 +195,7 @@ func (l *ledger[C]) retarget(to int) {
 // resize moves the bounds of the target, and the target into them.
 func (l *ledger[C]) resize(minCapacity, maxCapacity int) {
 	l.minCapacity, l.maxCapacity = minCapacity, maxCapacity
+	l.lowWater = l.idle.len // judge anew what stands unused
 	l.retarget(l.target)
 	l.readies.end(l.errTooMany(), func(r *readiness) bool { return l.tooMany(r.n) })
 }

@@ -23,6 +23,9 @@ func (w *model) order() {
 		if !ok {
 			break
 		}
+		if w.failures >= probeAfter {
+			w.shards[shard].restUntil = time.Time{}
+		}
 		want = append(want, shard)
 		w.tickets = append(w.tickets, &ticket{shard: shard, epoch: w.epoch})
 	}
@@ -83,15 +86,38 @@ func (w *model) land(t *ticket, id ID) {
 		return
 	}
 	w.counts.created++
-	w.permanent = nil
 	if w.cfg.FirstID != nil && id == *w.cfg.FirstID {
 		w.firstGiven = true
 	}
-	if !t.accepted {
-		w.failures, w.pausedUntil = 0, time.Time{}
-		w.shards[t.shard].failures, w.shards[t.shard].restUntil = 0, time.Time{}
-	}
 	w.becomes(a, got)
+	if got == nil {
+		w.succeeded(a)
+	}
+	if a.m.untried != (got != nil) {
+		w.fatalf("a member that goes to %p is untried: %t", got, a.m.untried)
+	}
+}
+
+// prove lets the first borrower of a member find it alive, or not.
+func (w *model) prove(a *actor) {
+	if !a.m.untried {
+		return
+	}
+	if w.byte()%2 == 0 {
+		w.l.succeeded(a.m)
+		w.succeeded(a)
+	} else if w.l.held(a.m, a.loan) {
+		w.discard(a)
+		w.fail(&ticket{shard: a.m.shard, accepted: a.m.accepted}, false)
+	}
+}
+
+func (w *model) succeeded(a *actor) {
+	w.permanent = nil
+	if !a.m.accepted {
+		w.failures, w.pausedUntil = 0, time.Time{}
+		w.shards[a.m.shard].failures, w.shards[a.m.shard].restUntil = 0, time.Time{}
+	}
 }
 
 func (w *model) drop(t *ticket) {
@@ -379,5 +405,6 @@ func (w *model) retarget(to int) {
 
 func (w *model) resize(low, high int) {
 	w.l.resize(low, high)
+	w.low = len(w.idle)
 	w.target = max(low, min(w.target, high))
 }

@@ -103,6 +103,9 @@ func (w *model) step(n int) {
 		if t := pick(w, w.tickets); t != nil {
 			w.land(t, w.id())
 		}
+		if a := pick(w, w.actors); a != nil {
+			w.prove(a)
+		}
 	case 7:
 		w.name = "drop"
 		if t := pick(w, w.tickets); t != nil {

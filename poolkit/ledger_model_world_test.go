@@ -102,8 +102,18 @@ func (w *model) open(shard int) (n int) {
 	return n
 }
 
-// lowest is the first shard that may be dialled.
+// lowest is the first shard that may be dialled: in an outage, of those that failed
+// least.
 func (w *model) lowest() (int, bool) {
+	if w.failures >= probeAfter {
+		best := -1
+		for i, s := range w.shards {
+			if w.open(i) < s.limit && (best < 0 || s.failures < w.shards[best].failures) {
+				best = i
+			}
+		}
+		return best, best >= 0
+	}
 	for i, s := range w.shards {
 		if s.restUntil.IsZero() && w.open(i) < s.limit {
 			return i, true

@@ -26,13 +26,13 @@ func (l *ledger[C]) order() []ticket {
 		return nil
 	}
 	missing := l.target + l.waiters.any.len - l.idle.len - (l.shards.Total().Promised - l.stale)
-	most := l.maxDialing
+	most, reserve := l.maxDialing, l.shards.Reserve
 	if l.failures >= probeAfter {
-		most = 1
+		most, reserve = 1, l.shards.ReserveProbe
 	}
 	var tickets []ticket
 	for n := min(missing, most-l.dialing); n > 0; n-- {
-		shard, ok := l.shards.Reserve()
+		shard, ok := reserve()
 		if !ok {
 			break
 		}
@@ -83,13 +83,26 @@ func (l *ledger[C]) land(t ticket, m *member[C]) (*waiter[C], error) {
 		l.firstGiven = true
 	}
 	m.joined = true
+	l.counts.created++
+	w := l.offer(m)
+	if w != nil {
+		m.untried = true
+	} else {
+		l.succeeded(m)
+	}
+	return w, nil
+}
+
+// succeeded ends what failures had brought about: a member has become idle, or it
+// went to a waiter who found it alive. Were its arrival enough, a peer that ends
+// everything at once would be dialled without a pause as long as somebody waits.
+func (l *ledger[C]) succeeded(m *member[C]) {
+	m.untried = false
 	l.last, l.permanent = nil, nil
-	if !t.accepted { // what a peer opens says nothing about dialling
+	if !m.accepted { // what a peer opens says nothing about dialling
 		l.failures, l.paused = 0, false
 		l.shards.Succeeded(m.shard)
 	}
-	l.counts.created++
-	return l.offer(m), nil
 }
 
 // objection says why a member that arrived cannot stay.

@@ -75,6 +75,31 @@ func (s *Set) Reserve() (shard int, ok bool) {
 	return s.first, true
 }
 
+// ReserveProbe promises a place on the shard with room that has failed least in a
+// row, the lowest-numbered of these, and ends its rest; one that is yet to come into
+// being has never failed. It is how a pool finds, one attempt at a time, a shard that
+// works where others do not. It reports false where there is no room.
+func (s *Set) ReserveProbe() (shard int, ok bool) {
+	best := len(s.shards)
+	for i := range s.shards {
+		sh := &s.shards[i]
+		if sh.open < sh.limit && (best == len(s.shards) || sh.failures < s.shards[best].failures) {
+			best = i
+		}
+	}
+	if best == len(s.shards) || s.shards[best].failures > 0 && len(s.shards) < s.most {
+		best = len(s.shards)
+	}
+	if !s.grow(best) {
+		return 0, false
+	}
+	if s.shards[best].resting {
+		s.endRest(best)
+	}
+	s.promise(best)
+	return best, true
+}
+
 // ReserveOn promises a place on the given shard, resting or not: the peer chose
 // it. It reports false where the shard is full or numbered too high.
 func (s *Set) ReserveOn(shard int) bool {

@@ -1,0 +1,247 @@
+package poolkit_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vistone/poolkit/poolkit"
+	"github.com/vistone/poolkit/sizing"
+)
+
+// counted lets a policy be watched: notes tells when it was asked what.
+func counted(inner sizing.Policy, seen *notes[sizing.Observation]) sizing.Policy {
+	return policy(func(o sizing.Observation) sizing.Decision {
+		seen.add(o)
+		return inner.Step(o)
+	})
+}
+
+func TestASettledPoolTakesNoStepsUntilSomethingHappens(t *testing.T) {
+	for _, inner := range []sizing.Policy{
+		sizing.Fixed(5),
+		&sizing.Stepwise{MinInterval: 500 * time.Millisecond, MaxInterval: 5 * time.Second},
+	} {
+		bubble(t, func(t *testing.T) {
+			w := &world{}
+			ps := newPeers(w)
+			cfg := watched(w.config(5))
+			cfg.Acceptor = ps
+			var steps notes[sizing.Observation]
+			cfg.Sizing = counted(inner, &steps)
+			p := open(t, w, cfg)
+			for range 20 {
+				ps.offer(&offer{shard: 1})
+			}
+			ready(t, p)
+			after(5 * time.Minute)
+			before := len(steps.list())
+			after(24 * time.Hour)
+			if n := len(steps.list()) - before; n != 0 {
+				t.Errorf("%d steps in a day without events, want none", n)
+			}
+			for _, event := range []struct {
+				name   string
+				happen func()
+			}{
+				{"a death", func() { w.members()[7].end() }},
+				{"a take", func() { acquire(t, p) }},
+				{"a flush", p.Flush},
+				{"a resize", func() { p.Resize(4, 5) }},
+			} {
+				before := len(steps.list())
+				event.happen()
+				after(5 * time.Minute)
+				if len(steps.list()) == before {
+					t.Errorf("no step followed %s", event.name)
+				}
+				before = len(steps.list())
+				after(time.Hour)
+				if n := len(steps.list()) - before; n != 0 {
+					t.Errorf("%d steps in the hour after %s had settled, want none", n, event.name)
+				}
+			}
+		})
+	}
+}
+
+func TestAPolicyIsAskedNoMoreThanAThousandTimesASecond(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(1)
+		var steps notes[sizing.Observation]
+		cfg.Sizing = counted(policy(func(sizing.Observation) sizing.Decision {
+			return sizing.Decision{Target: 1, Wait: -time.Hour}
+		}), &steps)
+		open(t, w, cfg)
+		after(time.Second)
+		if n := len(steps.list()); n > 1001 {
+			t.Errorf("%d steps in a second", n)
+		}
+	})
+}
+
+func TestResizeMovesTheTargetBothWays(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(5)
+		var moves notes[[2]int]
+		cfg.Sizing = policy(func(o sizing.Observation) sizing.Decision {
+			return sizing.Decision{Target: o.MinCapacity, Wait: time.Second, Settled: true}
+		})
+		cfg.Hooks.Resized = func(from, to int) { moves.add([2]int{from, to}) }
+		p := open(t, w, cfg)
+		ready(t, p)
+		p.Resize(20, 12)
+		synctest.Wait()
+		expect(t, p, "after growing", 12, 0, 0, 0)
+		p.Resize(3, 4)
+		after(2 * time.Second)
+		expect(t, p, "after shrinking", 3, 0, 0, 0)
+		p.Resize(-1, 0)
+		after(2 * time.Second)
+		expect(t, p, "after shrinking to nothing", 0, 0, 0, 0)
+		if l := acquire(t, p); l.Conn() == nil {
+			t.Error("a pool that keeps nothing ready lent nothing")
+		}
+		if got := moves.list(); len(got) < 4 || got[0] != [2]int{0, 5} || got[1] != [2]int{5, 12} {
+			t.Errorf("the target moved %v, want from 0 to 5, to 12 and down", got)
+		}
+	})
+}
+
+func TestMembersThatComeBackAreNotTrimmedWhileTheyAreUsedNowAndThen(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		p := open(t, w, w.config(5))
+		ready(t, p)
+		for range 200 {
+			after(10 * time.Second)
+			l := acquire(t, p)
+			after(100 * time.Millisecond)
+			l.Release()
+		}
+		if n := w.dialled(); n > 6 {
+			t.Errorf("%d dials for 200 requests, one every ten seconds, in a pool of 5; want 6", n)
+		}
+		after(3 * time.Minute)
+		expect(t, p, "minutes after the last request", 5, 0, 0, 0)
+	})
+}
+
+func TestABurstIsServedWithoutWaitingAgainWithinTheMinute(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: time.Second}
+		p := open(t, w, w.config(5))
+		ready(t, p)
+		for range 10 {
+			var ls []poolkit.Lease[*conn]
+			for range 30 {
+				ls = append(ls, acquire(t, p))
+			}
+			for _, l := range ls {
+				l.Release()
+			}
+			after(20 * time.Second)
+		}
+		if s := p.Stats(); s.Waits > 25 || w.dialled() > 60 {
+			t.Errorf("ten bursts of 30 made %d wait and dialled %d; want the first burst alone to", s.Waits, w.dialled())
+		}
+		after(3 * time.Minute)
+		expect(t, p, "minutes after the last burst", 5, 0, 0, 0)
+	})
+}
+
+func TestSingleUsePoolsTrimWithEachStep(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: time.Second}
+		cfg := w.config(3)
+		cfg.SingleUse = true
+		p := open(t, w, cfg)
+		ready(t, p)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		for range 3 {
+			acquire(t, p).Release()
+		}
+		if _, err := p.Acquire(ctx); err == nil {
+			t.Error("a fourth was ready")
+		}
+		after(time.Second)
+		expect(t, p, "after one gave up", 4, 0, 0, 0)
+		after(3 * time.Second)
+		expect(t, p, "two steps later", 3, 0, 0, 0)
+	})
+}
+
+func TestASlowShutOfSurplusDoesNotHoldUpRecovery(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(5)
+		cfg.SingleUse = true
+		cfg.Shut = func(c *conn) error {
+			time.Sleep(time.Hour)
+			return shutConn(c)
+		}
+		p := open(t, w, cfg)
+		ready(t, p)
+		p.Resize(1, 1)
+		after(3 * time.Second) // four are being shut
+		w.breaks(always(errRefused))
+		acquire(t, p)
+		after(time.Second)
+		w.breaks(nil)
+		after(3500 * time.Millisecond)
+		if s := p.Stats(); s.Idle != 1 {
+			t.Errorf("%d idle after recovery, want 1: %+v", s.Idle, s)
+		}
+	})
+}
+
+func TestWaitReadyWaitsForSoManyOrSaysWhyNot(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: time.Second}
+		cfg := w.config(6)
+		cfg.MaxDialing = 2
+		p := open(t, w, cfg)
+		begun := time.Now()
+		for n, want := range map[int]time.Duration{0: 3 * time.Second} {
+			if err := p.WaitReady(t.Context(), n); err != nil || time.Since(begun) != want {
+				t.Errorf("WaitReady(%d) returned %v after %v, want after %v", n, err, time.Since(begun), want)
+			}
+		}
+		if err := p.WaitReady(t.Context(), 7); err == nil || !strings.HasPrefix(err.Error(), "poolkit: wait for 7 idle members: the pool keeps at most 6 (6 idle of 6") {
+			t.Errorf("WaitReady(7) returned %v", err)
+		}
+		p.Flush()
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		begun = time.Now()
+		err := p.WaitReady(ctx, 5)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != 1500*time.Millisecond {
+			t.Errorf("WaitReady(5) returned %v after %v, want its deadline", err, time.Since(begun))
+		}
+	})
+}
+
+func TestWaitReadyFollowsATargetThatFalls(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: time.Second}
+		cfg := w.config(6)
+		cfg.MinCapacity, cfg.MaxDialing = 2, 1
+		p := open(t, w, cfg)
+		results := make(chan got, 2)
+		call(results, 0, func() (poolkit.Lease[*conn], error) { return poolkit.Lease[*conn]{}, p.WaitReady(t.Context(), 0) })
+		call(results, 5, func() (poolkit.Lease[*conn], error) { return poolkit.Lease[*conn]{}, p.WaitReady(t.Context(), 5) })
+		p.Resize(2, 3)
+		if r := <-results; r.caller != 5 || r.err == nil {
+			t.Errorf("first caller %d was told %v, want caller 5 that there are too many", r.caller, r.err)
+		}
+		if r := <-results; r.caller != 0 || r.err != nil {
+			t.Errorf("then caller %d was told %v, want caller 0 that the pool is full", r.caller, r.err)
+		}
+	})
+}

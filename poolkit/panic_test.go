@@ -1,0 +1,180 @@
+package poolkit_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/vistone/poolkit/poolkit"
+	"github.com/vistone/poolkit/sizing"
+)
+
+// policy is a function that is a sizing.Policy.
+type policy func(sizing.Observation) sizing.Decision
+
+func (f policy) Step(o sizing.Observation) sizing.Decision { return f(o) }
+
+// Each callback panics a few times in a pool that is used all the while. In the end
+// it must be full again, and with open every place free.
+func TestAPanicInACallbackIsContainedAndReported(t *testing.T) {
+	for _, callback := range []string{
+		"Dial", "Accept", "Admit", "Refuse", "Shut", "Watch", "Watch's stop", "Healthy", "Lent",
+		"Hooks.Joined", "Hooks.Left", "Hooks.Resized", "Hooks.Failed", "Step",
+	} {
+		t.Run(callback, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := &world{}
+				ps := newPeers(w)
+				var panics notes[error]
+				var on notes[bool]
+				boom := func(name string) {
+					if name == callback && len(on.list()) > 0 {
+						panic(errRefused)
+					}
+				}
+				cfg := watched(w.config(2))
+				cfg.Acceptor, cfg.Places = panicAcceptor{ps, boom}, 20
+				cfg.Dialer = poolkit.DialerFunc[*conn](func(ctx context.Context, shard int) (poolkit.ID, *conn, error) {
+					boom("Dial")
+					return w.dial(ctx, shard)
+				})
+				cfg.Shut = func(c *conn) error {
+					_ = shutConn(c)
+					boom("Shut")
+					return nil
+				}
+				watch := cfg.Watch
+				cfg.Watch = func(c *conn, gone func()) func() bool {
+					boom("Watch")
+					stop := watch(c, gone)
+					return func() bool {
+						boom("Watch's stop")
+						return stop()
+					}
+				}
+				cfg.Healthy = func(*conn) bool { boom("Healthy"); return true }
+				cfg.Lent = func(*conn, poolkit.Lease[*conn]) { boom("Lent") }
+				cfg.Hooks = poolkit.Hooks{
+					Joined:  func(poolkit.ID, int) { boom("Hooks.Joined") },
+					Left:    func(poolkit.ID, int, poolkit.Reason) { boom("Hooks.Left") },
+					Resized: func(int, int) { boom("Hooks.Resized") },
+					Failed: func(_ int, err error) {
+						if panicked := (*poolkit.PanicError)(nil); errors.As(err, &panicked) {
+							panics.add(err)
+						}
+						boom("Hooks.Failed")
+					},
+				}
+				cfg.MinCapacity, cfg.MaxCapacity = 1, 3
+				cfg.Sizing = policy(func(o sizing.Observation) sizing.Decision {
+					boom("Step")
+					return sizing.Decision{Target: o.MinCapacity, Wait: time.Second, Settled: true}
+				})
+				p := open(t, w, cfg)
+				ready(t, p)
+				on.add(true)
+				for i := range 6 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					if l, err := p.Acquire(ctx); err == nil {
+						if i%2 == 0 {
+							l.Release()
+						} else {
+							l.Discard()
+						}
+					}
+					cancel()
+					ps.offer(&offer{})
+					ps.offer(&offer{shard: -1})
+					p.Resize(i%2+1, 3)
+					after(time.Second)
+				}
+				if callback == "Hooks.Failed" {
+					w.breaks(always(errRefused))
+					p.Flush()
+					after(time.Second)
+					w.breaks(nil)
+				}
+				on.mu.Lock()
+				on.all = nil
+				on.mu.Unlock()
+				after(5 * time.Second)
+				ready(t, p)
+				l := acquire(t, p)
+				l.Release()
+				all := panics.list()
+				if callback == "Hooks.Failed" {
+					return // whose panics are reported to nobody
+				}
+				if len(all) == 0 || !errors.Is(all[0], errRefused) || all[0].Error() != callback+" panicked: connection refused" {
+					t.Errorf("reported %v, want that %s panicked", all, callback)
+				}
+			})
+		})
+	}
+}
+
+type panicAcceptor struct {
+	*peers
+	boom func(string)
+}
+
+func (a panicAcceptor) Accept(ctx context.Context) (poolkit.Offer[*conn], error) {
+	o, err := a.peers.Accept(ctx)
+	if err == nil {
+		a.boom("Accept")
+	}
+	return panicOffer{o, a.boom}, err
+}
+
+type panicOffer struct {
+	poolkit.Offer[*conn]
+	boom func(string)
+}
+
+func (o panicOffer) Admit(ctx context.Context, id poolkit.ID) (*conn, error) {
+	o.boom("Admit")
+	return o.Offer.Admit(ctx, id)
+}
+
+func (o panicOffer) Refuse() {
+	o.Offer.Refuse()
+	o.boom("Refuse")
+}
+
+func TestAPanicOfClosedIsTheErrorOfClose(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(1)
+		cfg.Closed = func() error { panic("no") }
+		p, err := poolkit.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var panicked *poolkit.PanicError
+		if err := p.Close(); !errors.As(err, &panicked) || panicked.Callback != "Closed" || len(panicked.Stack) == 0 {
+			t.Errorf("Close returned %v, want the panic", err)
+		}
+	})
+}
+
+func TestNewReportsWhatIsWrong(t *testing.T) {
+	w := &world{}
+	for want, change := range map[string]func(*poolkit.Config[*conn]){
+		"poolkit: Config.Shut is not set: the pool must know how to end a member": func(c *poolkit.Config[*conn]) { c.Shut = nil },
+		"poolkit: neither Config.Dialer nor Config.Acceptor is set: the pool has no source of members": func(c *poolkit.Config[*conn]) {
+			c.Dialer = nil
+		},
+		"poolkit: Config.MinCapacity is negative (-1)": func(c *poolkit.Config[*conn]) { c.MinCapacity = -1 },
+		"poolkit: Config.MaxDialing is negative (-5)":  func(c *poolkit.Config[*conn]) { c.MaxDialing = -5 },
+		"poolkit: Step panicked: no": func(c *poolkit.Config[*conn]) {
+			c.Sizing = policy(func(sizing.Observation) sizing.Decision { panic("no") })
+		},
+	} {
+		cfg := w.config(1)
+		change(&cfg)
+		if _, err := poolkit.New(cfg); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
