@@ -177,7 +177,7 @@ func (p *Pool[C]) lend(m *member[C]) (Lease[C], bool) {
 	return l, true
 }
 
-// proved notes that a member was alive that had gone to a waiter on arrival.
+// proved notes that an untried member was alive.
 func (p *Pool[C]) proved(m *member[C]) {
 	p.mu.Lock()
 	p.ledger.succeeded(m)
@@ -187,7 +187,7 @@ func (p *Pool[C]) proved(m *member[C]) {
 }
 
 // reject ends the loan of a dead member. Who asked for it does not wait until it is
-// shut. If it had just arrived that was a failure.
+// shut. If the member was untried that was a failure.
 func (p *Pool[C]) reject(l Lease[C], why Reason) {
 	p.mu.Lock()
 	if !p.ledger.held(l.m, l.loan) {
@@ -199,6 +199,7 @@ func (p *Pool[C]) reject(l Lease[C], why Reason) {
 	failed := l.m.untried
 	var told []*waiter[C]
 	if failed {
+		p.ledger.doubt = p.ledger.doubt || !l.m.accepted
 		told = p.fail(l.m.shard, l.m.accepted, ErrLost)
 	}
 	p.mu.Unlock()

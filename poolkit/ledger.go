@@ -44,6 +44,7 @@ type ledger[C any] struct {
 	failures    int       // in a row, on any shards
 	paused      bool      // no dials before pausedUntil
 	pausedUntil time.Time //
+	doubt       bool      // a dialled member was dead on arrival: the next have to prove themselves
 	last        error     // the latest failure, until a member arrives
 	permanent   error     // the same, if marked so
 

@@ -17,6 +17,9 @@ func (w *model) check() {
 	if w.l.failures != w.failures || w.l.paused == w.pausedUntil.IsZero() {
 		w.fatalf("%d failures in a row, paused %t; want %d, until %v", w.l.failures, w.l.paused, w.failures, w.pausedUntil)
 	}
+	if w.l.doubt != w.doubt {
+		w.fatalf("in doubt: %t, want %t", w.l.doubt, w.doubt)
+	}
 	if w.l.counts != w.counts {
 		w.fatalf("counts %+v, want %+v", w.l.counts, w.counts)
 	}

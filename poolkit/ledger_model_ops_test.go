@@ -90,24 +90,28 @@ func (w *model) land(t *ticket, id ID) {
 		w.firstGiven = true
 	}
 	w.becomes(a, got)
-	if got == nil {
-		w.succeeded(a)
+	untried := got != nil || w.doubt && !t.accepted
+	if a.m.untried != untried {
+		w.fatalf("a member that goes to %p is untried: %t, want %t", got, a.m.untried, untried)
 	}
-	if a.m.untried != (got != nil) {
-		w.fatalf("a member that goes to %p is untried: %t", got, a.m.untried)
+	if !untried {
+		w.succeeded(a)
 	}
 }
 
 // prove lets the first borrower of a member find it alive, or not.
 func (w *model) prove(a *actor) {
-	if !a.m.untried {
+	if !a.m.untried || !w.l.held(a.m, a.loan) {
 		return
 	}
 	if w.byte()%2 == 0 {
 		w.l.succeeded(a.m)
 		w.succeeded(a)
-	} else if w.l.held(a.m, a.loan) {
+	} else {
 		w.discard(a)
+		if !a.m.accepted {
+			w.l.doubt, w.doubt = true, true
+		}
 		w.fail(&ticket{shard: a.m.shard, accepted: a.m.accepted}, false)
 	}
 }
@@ -115,7 +119,7 @@ func (w *model) prove(a *actor) {
 func (w *model) succeeded(a *actor) {
 	w.permanent = nil
 	if !a.m.accepted {
-		w.failures, w.pausedUntil = 0, time.Time{}
+		w.failures, w.pausedUntil, w.doubt = 0, time.Time{}, false
 		w.shards[a.m.shard].failures, w.shards[a.m.shard].restUntil = 0, time.Time{}
 	}
 }

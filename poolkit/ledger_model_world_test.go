@@ -31,6 +31,7 @@ type model struct {
 	firstGiven  bool
 	failures    int
 	pausedUntil time.Time // zero: not paused
+	doubt       bool
 	permanent   error
 	shards      []modelShard
 	counts      counts

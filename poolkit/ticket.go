@@ -85,22 +85,21 @@ func (l *ledger[C]) land(t ticket, m *member[C]) (*waiter[C], error) {
 	m.joined = true
 	l.counts.created++
 	w := l.offer(m)
-	if w != nil {
-		m.untried = true
-	} else {
+	m.untried = w != nil || l.doubt && !m.accepted
+	if !m.untried {
 		l.succeeded(m)
 	}
 	return w, nil
 }
 
-// succeeded ends what failures had brought about: a member has become idle, or it
-// went to a waiter who found it alive. Were its arrival enough, a peer that ends
-// everything at once would be dialled without a pause as long as somebody waits.
+// succeeded ends what failures had brought about: a member has arrived, and who got
+// it right then found it alive. Were the arrival enough, a peer that ends everything
+// at once would be dialled without a pause as long as somebody waits.
 func (l *ledger[C]) succeeded(m *member[C]) {
 	m.untried = false
 	l.last, l.permanent = nil, nil
 	if !m.accepted { // what a peer opens says nothing about dialling
-		l.failures, l.paused = 0, false
+		l.failures, l.paused, l.doubt = 0, false, false
 		l.shards.Succeeded(m.shard)
 	}
 }
