@@ -55,7 +55,7 @@ func (r *report) verdict() error {
 	if len(bad) == 0 {
 		return nil
 	}
-	errs := []error{fmt.Errorf("%d of %d fetches failed, for example:", len(bad), len(r.all))}
+	errs := []error{fmt.Errorf("%d of %d fetches failed", len(bad), len(r.all))}
 	for _, f := range bad[:min(len(bad), 3)] {
 		errs = append(errs, fmt.Errorf("  %s: %w", f.name, f.err))
 	}
