@@ -210,7 +210,9 @@ func TestCloseWaitsForTheLeftHook(t *testing.T) {
 		hijacked := acquire(t, p)
 		ready(t, p)
 		go l.Release()
-		hijacked.Hijack()
+		if !hijacked.Hijack() {
+			t.Error("a lease that was held could not be hijacked")
+		}
 		go p.Flush()
 		p.Close()
 		over.Store(true)

@@ -124,20 +124,23 @@ func (l Lease[C]) Discard() {
 }
 
 // Hijack ends the lease and leaves the member to the caller, who shuts it or has
-// done so: the pool gives its place away and does not call Shut.
-func (l Lease[C]) Hijack() {
+// done so: the pool gives its place away and does not call Shut. It reports false
+// when the lease was over already: then the member is not the caller's, and may have
+// been shut by [Pool.Close].
+func (l Lease[C]) Hijack() bool {
 	if l.m == nil {
-		return
+		return false
 	}
 	p := l.m.pool
 	p.mu.Lock()
 	if !p.ledger.held(l.m, l.loan) {
 		p.mu.Unlock()
-		return
+		return false
 	}
 	p.ledger.close(l.m, Ended)
 	p.mu.Unlock()
 	p.leave(l.m)
+	return true
 }
 
 // end ends a lease and shuts its member, unless the lease is over.

@@ -22,7 +22,9 @@ func TestAStaleLeaseNeverTouchesTheNextBorrower(t *testing.T) {
 		}
 		stale.Release()
 		stale.Discard()
-		stale.Hijack()
+		if stale.Hijack() {
+			t.Error("a stale lease hijacked the next borrower's member")
+		}
 		expect(t, p, "after ending a stale lease", 0, 1, 0, 0)
 		if next.Conn().shut.Load() != 0 {
 			t.Error("a stale lease shut the next borrower's member")

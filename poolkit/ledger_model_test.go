@@ -26,7 +26,7 @@ type noAcceptor struct{ Acceptor[int] }
 
 func TestLedgerAgreesWithItsModel(t *testing.T) {
 	operations := 1_100_000
-	if testing.Short() || underRace {
+	if testing.Short() || UnderRace {
 		operations = 200_000
 	}
 	program := make([]byte, 6000)

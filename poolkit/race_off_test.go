@@ -2,4 +2,5 @@
 
 package poolkit
 
-const underRace = false
+// UnderRace tells the tests outside the package.
+const UnderRace = false

@@ -2,4 +2,5 @@
 
 package poolkit
 
-const underRace = true
+// UnderRace tells the tests outside the package.
+const UnderRace = true

@@ -1,0 +1,111 @@
+package poolkit_test
+
+import (
+	"context"
+	"encoding/binary"
+	"sync/atomic"
+	"testing"
+
+	"github.com/vistone/poolkit/poolkit"
+	"github.com/vistone/poolkit/sizing"
+)
+
+// plain returns a full pool of n members, with the IDs from 1 to n.
+func plain(tb testing.TB, n, most int) *poolkit.Pool[*int] {
+	tb.Helper()
+	var made atomic.Uint32
+	p, err := poolkit.New(poolkit.Config[*int]{
+		Dialer: poolkit.DialerFunc[*int](func(context.Context, int) (poolkit.ID, *int, error) {
+			return plainID(made.Add(1)), new(int), nil
+		}),
+		Shut:        func(*int) error { return nil },
+		MinCapacity: n, MaxCapacity: n, Sizing: sizing.Fixed(n),
+		Places: most, MaxShards: 1,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { p.Close() })
+	if err := p.WaitReady(tb.Context(), 0); err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+func plainID(n uint32) (id poolkit.ID) {
+	binary.BigEndian.PutUint32(id[:], n)
+	return id
+}
+
+func TestAHitAllocatesNothing(t *testing.T) {
+	if poolkit.UnderRace {
+		t.Skip("the race detector allocates")
+	}
+	p := plain(t, 64, 65)
+	ctx := t.Context()
+	if n := testing.AllocsPerRun(1000, func() {
+		l, _ := p.Acquire(ctx)
+		l.Release()
+	}); n != 0 {
+		t.Errorf("%v allocations for Acquire and Release, want none", n)
+	}
+	if n := testing.AllocsPerRun(1000, func() {
+		l, _ := p.AcquireID(ctx, plainID(7))
+		l.Release()
+	}); n != 0 {
+		t.Errorf("%v allocations for AcquireID and Release, want none", n)
+	}
+	if n := testing.AllocsPerRun(1000, func() {
+		l, _ := p.TryAcquire()
+		l.Release()
+	}); n != 0 {
+		t.Errorf("%v allocations for TryAcquire and Release, want none", n)
+	}
+}
+
+func BenchmarkAcquireRelease(b *testing.B) {
+	p := plain(b, 64, 65)
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		l, _ := p.Acquire(ctx)
+		l.Release()
+	}
+}
+
+func BenchmarkAcquireReleaseParallel(b *testing.B) {
+	p := plain(b, 64, 128)
+	ctx := b.Context()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			l, _ := p.Acquire(ctx)
+			l.Release()
+		}
+	})
+}
+
+func BenchmarkAcquireIDRelease(b *testing.B) {
+	const n = 8192
+	p := plain(b, n, n+1)
+	ctx := b.Context()
+	b.ReportAllocs()
+	for i := uint32(0); b.Loop(); i++ {
+		l, _ := p.AcquireID(ctx, plainID(i*2654435761%n+1))
+		l.Release()
+	}
+}
+
+// BenchmarkHandOff has one member for two goroutines: each turn is a wait.
+func BenchmarkHandOff(b *testing.B) {
+	p := plain(b, 1, 1)
+	ctx := b.Context()
+	b.ReportAllocs()
+	b.SetParallelism(2)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			l, _ := p.Acquire(ctx)
+			l.Release()
+		}
+	})
+}
