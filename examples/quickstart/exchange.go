@@ -33,7 +33,7 @@ func (l *link) exchange(ctx context.Context, root *os.Root, f *files) *report {
 	}()
 
 	r := new(report)
-	p := newProgress(len(f.names) * f.rounds())
+	p := newProgress(len(f.list) * f.rounds())
 	defer p.finish()
 	for {
 		select {
@@ -52,11 +52,11 @@ func (l *link) exchange(ctx context.Context, root *os.Root, f *files) *report {
 
 // half yields every other file, beginning with the one of the given number, in the
 // next round the other ones, and so on.
-func (f *files) half(first int) iter.Seq[string] {
-	return func(yield func(string) bool) {
+func (f *files) half(first int) iter.Seq[file] {
+	return func(yield func(file) bool) {
 		for round := range f.rounds() {
-			for i := (first + round) % 2; i < len(f.names); i += 2 {
-				if !yield(f.names[i]) {
+			for i := (first + round) % 2; i < len(f.list); i += 2 {
+				if !yield(f.list[i]) {
 					return
 				}
 			}

@@ -23,27 +23,27 @@ const fetchers = 16
 
 // fetch fetches files over streams that the other end announces, several at a time,
 // and compares them with those on disk.
-func (e *end) fetch(ctx context.Context, root *os.Root, names iter.Seq[string], results chan<- fetched) {
+func (e *end) fetch(ctx context.Context, root *os.Root, todo iter.Seq[file], results chan<- fetched) {
 	client := &http.Client{Transport: &http.Transport{
 		DialContext:       e.dial,
 		DisableKeepAlives: true, // each request on a stream of its own
 	}}
-	todo := make(chan string)
+	queue := make(chan file)
 	var workers sync.WaitGroup
 	for range fetchers {
 		workers.Go(func() {
-			for name := range todo {
-				results <- e.fetchOne(ctx, client, root, name)
+			for f := range queue {
+				results <- e.fetchOne(ctx, client, root, f)
 			}
 		})
 	}
-	for name := range names {
+	for f := range todo {
 		if ctx.Err() != nil {
 			break
 		}
-		todo <- name
+		queue <- f
 	}
-	close(todo)
+	close(queue)
 	workers.Wait()
 }
 
@@ -56,8 +56,8 @@ func (e *end) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return e.pool.OutgoingGet(id, patience)
 }
 
-func (e *end) fetchOne(ctx context.Context, client *http.Client, root *os.Root, name string) fetched {
-	f := fetched{by: e.name, name: name}
+func (e *end) fetchOne(ctx context.Context, client *http.Client, root *os.Root, want file) fetched {
+	f := fetched{by: e.name, name: want.name}
 	begun := time.Now()
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
@@ -66,10 +66,13 @@ func (e *end) fetchOne(ctx context.Context, client *http.Client, root *os.Root, 
 		},
 	})
 	var sum []byte
-	sum, f.bytes, f.err = get(ctx, client, name)
+	sum, f.bytes, f.err = get(ctx, client, want.name)
 	f.took = time.Since(begun)
 	if f.err == nil {
-		f.err = compare(root, name, sum)
+		f.err = compare(root, want.name, sum)
+	}
+	if f.err != nil && want.changed(root) {
+		f.err, f.changed = nil, true
 	}
 	return f
 }

@@ -15,6 +15,7 @@ type fetched struct {
 	took       time.Duration // until it had the last byte, the wait included
 	stream     string        // the stream's ID
 	connection string        // tells the stream's connection from others
+	changed    bool          // the file has changed meanwhile, so there is nothing to compare
 	err        error
 }
 

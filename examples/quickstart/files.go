@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 )
 
 // What is served is bounded, so that the quickstart stays quick.
@@ -22,10 +23,25 @@ const fetchesWanted = 2000
 // files are those of a directory that are served, and how many are not.
 type files struct {
 	dir   string
-	names []string // slash-separated, relative to dir
+	list  []file
 	bytes int64
 	huge  int // how many were left out because they are larger than maxFileSize
 	more  int // how many were left out beyond maxFiles or maxBytes
+}
+
+// file is one of them.
+type file struct {
+	name    string // slash-separated, relative to the directory
+	modTime time.Time
+}
+
+// changed reports whether the file has been changed or removed since it was listed.
+func (f file) changed(root *os.Root) bool {
+	info, err := root.Stat(f.name)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	return !info.ModTime().Equal(f.modTime)
 }
 
 // list finds the files to serve. Only regular ones are, and none of .git.
@@ -41,36 +57,38 @@ func list(root *os.Root) (*files, error) {
 			return nil
 		}
 		info, err := entry.Info()
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed meanwhile
+		} else if err != nil {
 			return err
 		}
-		f.add(name, info.Size())
+		f.add(file{name, info.ModTime()}, info.Size())
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the files of %s: %w", f.dir, err)
 	}
-	if len(f.names) == 0 {
+	if len(f.list) == 0 {
 		return nil, errors.New("nothing to serve: " + f.String())
 	}
 	return f, nil
 }
 
-func (f *files) add(name string, size int64) {
+func (f *files) add(one file, size int64) {
 	switch {
 	case size > maxFileSize:
 		f.huge++
-	case len(f.names) == maxFiles || f.bytes+size > maxBytes:
+	case len(f.list) == maxFiles || f.bytes+size > maxBytes:
 		f.more++
 	default:
-		f.names = append(f.names, name)
+		f.list = append(f.list, one)
 		f.bytes += size
 	}
 }
 
 // rounds is how often each file is fetched.
 func (f *files) rounds() int {
-	n := fetchesWanted / len(f.names)
+	n := fetchesWanted / len(f.list)
 	if f.bytes > 0 {
 		n = min(n, int(maxBytes/f.bytes))
 	}
@@ -79,7 +97,7 @@ func (f *files) rounds() int {
 
 func (f *files) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d files, %s", f.dir, len(f.names), size(f.bytes))
+	fmt.Fprintf(&b, "%s: %d files, %s", f.dir, len(f.list), size(f.bytes))
 	if f.huge > 0 {
 		fmt.Fprintf(&b, "; left out %d larger than %s", f.huge, size(maxFileSize))
 	}

@@ -40,6 +40,9 @@ func (r *report) String() string {
 	} {
 		row(line.name, line.value(toClient), line.value(toServer), line.value(r.all))
 	}
+	if changed := r.all.where(func(f fetched) bool { return f.changed }); len(changed) > 0 {
+		fmt.Fprintf(&b, "%d fetches do not count: somebody changed the file meanwhile\n", len(changed))
+	}
 	seconds := r.elapsed.Seconds()
 	fmt.Fprintf(&b, "\n%v in all: %.0f fetches and %.1f MiB a second, %d at a time\n", r.elapsed.Round(time.Millisecond),
 		float64(len(r.all))/seconds, float64(r.all.bytes())/(1<<20)/seconds, 2*fetchers)
