@@ -173,8 +173,14 @@ func TestAcceptErrorsEndNothing(t *testing.T) {
 			t.Errorf("5 errors in %v, want pauses between them", got)
 		}
 		ps.offer(&offer{})
-		if failures != 5 || p.Stats().Idle != 1 || p.Stats().LastError != nil {
-			t.Errorf("%d failures, %+v; want 5, one idle and no error left", failures, p.Stats())
+		ps.offers <- nil
+		begun = time.Now()
+		ps.offer(&offer{})
+		if got := time.Since(begun); got > 125*time.Millisecond {
+			t.Errorf("after a success the pause is %v, want the first one again", got)
+		}
+		if failures != 6 || p.Stats().Idle != 2 || p.Stats().LastError != nil {
+			t.Errorf("%d failures, %+v; want 6, two idle and no error left", failures, p.Stats())
 		}
 	})
 }

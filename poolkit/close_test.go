@@ -178,11 +178,11 @@ func TestCloseFailsWaitersAndLeasesAtOnceAndReturnsAfterTheLastGoroutine(t *test
 		}
 		close(slow)
 		for range 2 {
-			if err := <-closing; err != why {
+			if err := <-closing; !errors.Is(err, why) {
 				t.Errorf("Close returned %v, want the error of Closed", err)
 			}
 		}
-		if err := p.Close(); err != why {
+		if err := p.Close(); !errors.Is(err, why) {
 			t.Errorf("another Close returned %v, want the same", err)
 		}
 		if n := l.Conn().shut.Load(); n != 1 {
@@ -222,4 +222,28 @@ func TestCloseWaitsForTheLeftHook(t *testing.T) {
 		}
 		hijacked.Conn().shut.Add(1) // by its new owner
 	})
+}
+
+func TestCloseWaitsForAnAcceptThatTakesItsTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		ps, cfg := accepting(w)
+		cfg.Acceptor = lateAcceptor{ps}
+		begun := time.Now()
+		cfg.Closed = func() error {
+			if got := time.Since(begun); got != time.Second {
+				t.Errorf("Closed ran after %v, want after Accept had returned, in 1s", got)
+			}
+			return nil
+		}
+		open(t, w, cfg)
+	})
+}
+
+type lateAcceptor struct{ *peers }
+
+func (a lateAcceptor) Accept(ctx context.Context) (poolkit.Offer[*conn], error) {
+	o, err := a.peers.Accept(ctx)
+	time.Sleep(time.Second)
+	return o, err
 }

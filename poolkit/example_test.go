@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -60,11 +61,13 @@ func Example() {
 		return
 	}
 	defer lease.Release()
-	fmt.Fprint(lease.Conn(), "hello")
+	if _, err := io.WriteString(lease.Conn(), "hello"); err != nil {
+		fmt.Println(err)
+	}
 	answer := make([]byte, 5)
-	lease.Conn().Read(answer)
-	fmt.Println(string(answer))
-	// Output: HELLO
+	n, err := lease.Conn().Read(answer)
+	fmt.Println(string(answer[:n]), err)
+	// Output: HELLO <nil>
 }
 
 // A caller who finds nothing ready waits until his own deadline. The error says how

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,6 +67,34 @@ func TestASettledPoolTakesNoStepsUntilSomethingHappens(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWhatHappensDuringAStepIsSeenByTheNext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(3)
+		cfg.Places, cfg.MaxShards = 4, 1 // so that nothing arrives after the second take
+		var p *poolkit.Pool[*conn]
+		var during atomic.Bool
+		var steps notes[sizing.Observation]
+		cfg.Sizing = policy(func(o sizing.Observation) sizing.Decision {
+			if o.Takes == 1 && !during.Swap(true) {
+				p.TryAcquire()
+			}
+			steps.add(o)
+			return sizing.Decision{Target: 3, Wait: time.Second, Settled: true}
+		})
+		p = open(t, w, cfg)
+		ready(t, p)
+		after(time.Minute)
+		before := len(steps.list())
+		acquire(t, p)
+		after(1500 * time.Millisecond)
+		after(time.Second)
+		if got := steps.list()[before:]; len(got) < 2 || got[1].Takes != 1 {
+			t.Errorf("steps saw %+v, want the second to see the take during the first", got)
+		}
+	})
 }
 
 func TestAPolicyIsAskedNoMoreThanAThousandTimesASecond(t *testing.T) {

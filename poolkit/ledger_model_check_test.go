@@ -45,6 +45,8 @@ func (w *model) checkPlaces() {
 				want.OnLoan++
 			case closing:
 				want.Closing++
+			default:
+				w.fatalf("a member in state %d has a place", a.state)
 			}
 		}
 		if i < w.l.shards.Len() {

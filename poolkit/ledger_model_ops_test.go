@@ -75,7 +75,7 @@ func (w *model) land(t *ticket, id ID) {
 	case taken && !t.accepted:
 		want = ErrDuplicateID
 	}
-	if err != want {
+	if !errors.Is(err, want) {
 		w.fatalf("landing %v on shard %d reports %v, want %v", id, t.shard, err, want)
 	}
 	if want != nil {
@@ -257,7 +257,7 @@ func (w *model) took(got *member[int], want *actor, x *waiter[int]) {
 	if w.l.draining {
 		refused = ErrClosed
 	}
-	if err := w.l.refusal(); err != refused {
+	if err := w.l.refusal(); !errors.Is(err, refused) {
 		w.fatalf("refuses with %v, want %v", err, refused)
 	}
 	if refused != nil {

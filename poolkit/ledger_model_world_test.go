@@ -1,6 +1,7 @@
 package poolkit
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -202,7 +203,7 @@ func (w *model) becomes(a *actor, got *waiter[int]) {
 
 // answered expects a waiter that was taken out to have exactly one answer.
 func (w *model) answered(got *waiter[int], m *member[int], err error) {
-	if got.line != nil || got.member != m || got.err != err {
+	if got.line != nil || got.member != m || !errors.Is(got.err, err) {
 		w.fatalf("waiter in line %p has answer (%p, %v), want (%p, %v) and no line", got.line, got.member, got.err, m, err)
 	}
 	select {
