@@ -24,7 +24,6 @@ type acceptor struct {
 	transport *quicgo.Transport
 	owned     bool // the transport's socket is ours to close
 	listener  *quicgo.Listener
-	exchanges *exchanges
 	partings  *alarms // set where streams close gently
 
 	ctx    context.Context
@@ -34,6 +33,9 @@ type acceptor struct {
 	// offers brings streams from their connections to Accept. The buffer spares a
 	// switch of goroutines for each when many come at once. Never closed.
 	offers chan *offer
+
+	broken chan struct{} // closed by acceptConns when it ends
+	err    error         // why; set before
 
 	mu    sync.Mutex
 	conns map[*quicgo.Conn]bool // guarded by mu, as are the next two
@@ -52,9 +54,9 @@ func listen(addr string, socket net.PacketConn, tlsConf *tls.Config, allow allow
 		return nil, errNoTLS
 	}
 	a := &acceptor{
-		exchanges: newExchanges(),
-		offers:    make(chan *offer, places),
-		conns:     make(map[*quicgo.Conn]bool),
+		offers: make(chan *offer, places),
+		broken: make(chan struct{}),
+		conns:  make(map[*quicgo.Conn]bool),
 	}
 	if socket == nil {
 		udp, err := net.ListenPacket("udp", addr)
@@ -89,6 +91,8 @@ func (a *acceptor) Accept(ctx context.Context) (poolkit.Offer[*StreamConn], erro
 	select {
 	case o := <-a.offers:
 		return o, nil
+	case <-a.broken:
+		return nil, a.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -96,10 +100,12 @@ func (a *acceptor) Accept(ctx context.Context) (poolkit.Offer[*StreamConn], erro
 
 // acceptConns ends with the listener.
 func (a *acceptor) acceptConns() {
+	defer close(a.broken)
 	for {
 		conn, err := a.listener.Accept(a.ctx)
 		if err != nil {
-			return // the listener or the socket is closed
+			a.err = fmt.Errorf("accept connections: %w", err)
+			return // the listener or its socket is closed
 		}
 		shard, ok := a.join(conn)
 		if !ok {
@@ -113,15 +119,15 @@ func (a *acceptor) acceptConns() {
 // acceptStreams ends with its connection.
 func (a *acceptor) acceptStreams(conn *quicgo.Conn, shard int) {
 	defer a.leave(conn, shard)
-	r := newRoster(conn)
+	c := newConnection(conn)
 	for {
-		stream, err := conn.AcceptStream(a.ctx)
+		stream, err := c.AcceptStream(a.ctx)
 		if err != nil {
 			return
 		}
 		select {
-		case a.offers <- &offer{acceptor: a, conn: conn, roster: r, stream: stream, shard: shard}:
-		case <-conn.Context().Done():
+		case a.offers <- &offer{acceptor: a, conn: c, stream: stream, shard: shard}:
+		case <-c.Context().Done():
 			return
 		case <-a.ctx.Done():
 			return
@@ -137,6 +143,8 @@ func (a *acceptor) join(conn *quicgo.Conn) (shard int, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
+	case a.ctx.Err() != nil:
+		return 0, false // close has already looked for connections
 	case len(a.freed) > resting, a.next == maxPeers && len(a.freed) > 0:
 		shard = a.freed[0] // freed longest ago, so its streams have left the pool
 		a.freed = a.freed[1:]
@@ -180,8 +188,7 @@ func (a *acceptor) closeSocket() error {
 // offer is a stream that a client has opened.
 type offer struct {
 	acceptor *acceptor
-	conn     *quicgo.Conn
-	roster   *roster
+	conn     *connection
 	stream   *quicgo.Stream
 	shard    int
 }
@@ -191,10 +198,10 @@ func (o *offer) Shard() int { return o.shard }
 
 // Admit implements [poolkit.Offer].
 func (o *offer) Admit(ctx context.Context, id poolkit.ID) (*StreamConn, error) {
-	if err := o.acceptor.exchanges.answer(ctx, o.stream, id); err != nil {
-		return nil, fmt.Errorf("client %v: %w", o.conn.RemoteAddr(), err)
+	if err := o.conn.exchanges.answer(ctx, o.stream, id); err != nil {
+		return nil, fmt.Errorf("client %v: %w", o.conn.remote, err)
 	}
-	return newStreamConn(o.conn, o.roster, o.stream, clientPreface, o.acceptor.partings), nil
+	return newStreamConn(o.conn, o.stream, clientPreface, o.acceptor.partings), nil
 }
 
 // Refuse implements [poolkit.Offer].

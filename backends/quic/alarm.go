@@ -75,16 +75,23 @@ func (q *alarms) tick() {
 	ringEach(due)
 }
 
-// ringAll rings every alarm now, and from now on each as it is set.
-func (q *alarms) ringAll() {
+// ringNow rings every alarm that is set, without waiting until it is due.
+func (q *alarms) ringNow() {
+	q.mu.Lock()
+	all := q.takeUntil(time.Now().Add(q.delay))
+	q.mu.Unlock()
+	ringEach(all)
+}
+
+// end is ringNow, and makes alarms that are set from now on ring at once.
+func (q *alarms) end() {
 	q.mu.Lock()
 	q.over = true
 	if q.timer != nil {
 		q.timer.Stop()
 	}
-	all := q.takeUntil(time.Now().Add(q.delay))
 	q.mu.Unlock()
-	ringEach(all)
+	q.ringNow()
 }
 
 // takeUntil takes out, under mu, what is due at a certain time.

@@ -76,8 +76,7 @@ func (c *carrier) close() {
 
 // link is one connection we dialled and the count of its streams.
 type link struct {
-	conn   *quicgo.Conn
-	roster *roster
+	*connection
 
 	retired atomic.Bool // it is closed, or about to be; set under mu
 
@@ -94,25 +93,29 @@ type link struct {
 }
 
 func newLink(conn *quicgo.Conn) *link {
-	l := &link{conn: conn, roster: newRoster(conn)}
+	l := &link{connection: newConnection(conn)}
 	l.vacant = time.AfterFunc(vacancy, l.retire)
 	return l
 }
 
 // alive reports whether there is a connection and it can take more streams.
 func (l *link) alive() bool {
-	return l != nil && !l.retired.Load() && l.conn.Context().Err() == nil
+	return l != nil && !l.retired.Load() && l.Context().Err() == nil
 }
 
 // open opens a stream. Where the peer grants no more it returns
 // [poolkit.ErrShardFull]: at once when that is the peer's limit, and after a short
-// wait when streams have just ended, whose places the peer has yet to give back.
+// wait when streams have just ended, whose places the peer has yet to give back. It
+// does the same when the connection is not to be used.
 func (l *link) open(ctx context.Context) (*quicgo.Stream, error) {
+	if !l.usable() {
+		return nil, poolkit.ErrShardFull
+	}
 	settling, ok := l.begun()
 	if !ok {
-		return nil, poolkit.ErrShardFull // the next dial finds a new connection
+		return nil, poolkit.ErrShardFull // the next dial makes a new connection
 	}
-	s, err := l.conn.OpenStream()
+	s, err := l.OpenStream()
 	var limit *quicgo.StreamLimitReachedError
 	if errors.As(err, &limit) {
 		err = poolkit.ErrShardFull
@@ -129,7 +132,7 @@ func (l *link) open(ctx context.Context) (*quicgo.Stream, error) {
 // openSync opens a stream as soon as the peer gives back a place.
 func (l *link) openSync(ctx context.Context, wait time.Duration) (*quicgo.Stream, error) {
 	ctx = l.credit(ctx, wait)
-	s, err := l.conn.OpenStreamSync(ctx)
+	s, err := l.OpenStreamSync(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -153,7 +156,7 @@ func (l *link) credit(ctx context.Context, wait time.Duration) context.Context {
 // creditDelay is how long the peer may take to give back the place of a stream that
 // has ended. Two round trips do it on a good day.
 func (l *link) creditDelay() time.Duration {
-	return 4*l.conn.ConnectionStats().SmoothedRTT + 100*time.Millisecond
+	return 4*l.ConnectionStats().SmoothedRTT + 100*time.Millisecond
 }
 
 // begun counts a stream, and returns how long ago the last one ended. It reports
@@ -191,7 +194,7 @@ func (l *link) retire() {
 	}
 	l.retired.Store(true)
 	l.mu.Unlock()
-	_ = l.conn.CloseWithError(codeDone, "no longer needed") // always nil
+	_ = l.CloseWithError(codeDone, "no longer needed") // always nil
 }
 
 // close ends the connection.
@@ -203,5 +206,5 @@ func (l *link) close() {
 		l.endWait()
 	}
 	l.mu.Unlock()
-	_ = l.conn.CloseWithError(codeDone, "pool closed") // always nil
+	_ = l.CloseWithError(codeDone, "pool closed") // always nil
 }

@@ -21,8 +21,7 @@ type dialer struct {
 	tls     *tls.Config
 	quic    *quicgo.Config
 
-	exchanges *exchanges
-	partings  *alarms // set where streams close gently
+	partings *alarms // set where streams close gently
 
 	ctx    context.Context // parent of every connection; ends with close
 	cancel context.CancelFunc
@@ -41,11 +40,10 @@ type dialer struct {
 
 func newDialer(r resolver, tlsConf *tls.Config, conf *quicgo.Config, socket net.PacketConn) *dialer {
 	d := &dialer{
-		resolve:   r,
-		tls:       withALPN(tlsConf),
-		quic:      conf,
-		exchanges: newExchanges(),
-		setup:     make(chan struct{}, settingUp),
+		resolve: r,
+		tls:     withALPN(tlsConf),
+		quic:    conf,
+		setup:   make(chan struct{}, settingUp),
 	}
 	if socket != nil {
 		d.transport = &quicgo.Transport{Conn: socket}
@@ -67,12 +65,15 @@ func (d *dialer) Dial(ctx context.Context, shard int) (poolkit.ID, *StreamConn, 
 	if err != nil {
 		return poolkit.ID{}, nil, err
 	}
-	id, err := d.exchanges.ask(ctx, stream)
+	id, err := l.exchanges.ask(ctx, stream)
 	if err != nil {
 		l.ended()
+		if ctx.Err() == nil && !l.usable() {
+			err = fmt.Errorf("%w: %w", poolkit.ErrShardFull, err)
+		}
 		return poolkit.ID{}, nil, err
 	}
-	s := newStreamConn(l.conn, l.roster, stream, serverPreface, d.partings)
+	s := newStreamConn(l.connection, stream, serverPreface, d.partings)
 	s.onEnd = l.ended
 	return id, s, nil
 }

@@ -36,3 +36,17 @@ func pair(t testing.TB, minCap, maxCap int, minIvl time.Duration) (client, serve
 	t.Cleanup(client.Close)
 	return client, server
 }
+
+// eventuallySettled waits until nothing is in use in pools that keep n streams idle.
+func eventuallySettled(t testing.TB, n int, pools ...*Pool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for _, p := range pools {
+		for s := stats(p); s.Idle != n || s.Open() != n; s = stats(p) {
+			if time.Now().After(deadline) {
+				t.Fatalf("want %d idle and no others: %+v", n, s)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}

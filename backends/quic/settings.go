@@ -66,6 +66,7 @@ func settings(keepAlive time.Duration) *quicgo.Config {
 		MaxConnectionReceiveWindow:     maxConnectionWindow,
 		InitialPacketSize:              packetSize,
 		MaxIncomingUniStreams:          -1,
+		EnableDatagrams:                true, // for pulse
 	}
 }
 

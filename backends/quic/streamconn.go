@@ -20,13 +20,11 @@ import (
 type StreamConn struct {
 	*quicgo.Stream
 
-	conn          *quicgo.Conn
-	roster        *roster // the connection's
-	sentry        sentry  // while the stream is idle
-	local, remote net.Addr
-	preface       int64   // bytes of the ID exchange in the receive direction
-	partings      *alarms // set in a compatibility pool, where Close is gentle
-	onEnd         func()  // called once, when both halves have been ended; may be nil
+	conn     *connection
+	sentry   sentry  // while the stream is idle
+	preface  int64   // bytes of the ID exchange in the receive direction
+	partings *alarms // set in a compatibility pool, where Close is gentle
+	onEnd    func()  // called once, when both halves have been ended; may be nil
 
 	writing sync.Mutex // held during a write, and by whoever ends the send half
 	cut     bool       // a write was cut short by our own close; guarded by writing
@@ -40,13 +38,10 @@ type StreamConn struct {
 
 var _ net.Conn = (*StreamConn)(nil)
 
-func newStreamConn(conn *quicgo.Conn, r *roster, s *quicgo.Stream, preface int64, partings *alarms) *StreamConn {
+func newStreamConn(conn *connection, s *quicgo.Stream, preface int64, partings *alarms) *StreamConn {
 	return &StreamConn{
 		Stream:   s,
 		conn:     conn,
-		roster:   r,
-		local:    conn.LocalAddr(),
-		remote:   conn.RemoteAddr(),
 		preface:  preface,
 		partings: partings,
 		parting:  parting{final: unknown, read: preface},
@@ -54,10 +49,10 @@ func newStreamConn(conn *quicgo.Conn, r *roster, s *quicgo.Stream, preface int64
 }
 
 // LocalAddr returns the local address of the connection that the stream belongs to.
-func (s *StreamConn) LocalAddr() net.Addr { return s.local }
+func (s *StreamConn) LocalAddr() net.Addr { return s.conn.local }
 
 // RemoteAddr returns the peer's address on that connection.
-func (s *StreamConn) RemoteAddr() net.Addr { return s.remote }
+func (s *StreamConn) RemoteAddr() net.Addr { return s.conn.remote }
 
 // ConnectionState returns the TLS state of that connection.
 func (s *StreamConn) ConnectionState() tls.ConnectionState { return s.conn.ConnectionState().TLS }
@@ -290,7 +285,7 @@ func (s *StreamConn) explain(op string, err error) error {
 }
 
 func (s *StreamConn) opError(op string, err error) error {
-	return &net.OpError{Op: op, Net: "quic", Source: s.local, Addr: s.remote, Err: err}
+	return &net.OpError{Op: op, Net: "quic", Source: s.conn.local, Addr: s.conn.remote, Err: err}
 }
 
 // lostError says that the peer ended the stream, or that the connection is gone.

@@ -18,13 +18,15 @@ type roster struct {
 	lost bool              // guarded by mu
 }
 
-func newRoster(conn *quicgo.Conn) *roster {
-	r := new(roster)
-	context.AfterFunc(conn.Context(), r.dismiss)
-	return r
+// reopen takes streams again, after dismiss.
+func (r *roster) reopen() {
+	r.mu.Lock()
+	r.lost = false
+	r.mu.Unlock()
 }
 
-// dismiss lets everybody go: the connection is lost.
+// dismiss lets everybody go, and from now on everybody who comes: the connection is
+// lost.
 func (r *roster) dismiss() {
 	r.mu.Lock()
 	r.lost = true
@@ -62,12 +64,12 @@ const (
 // peer took it first, and what it sent is to be read.
 func watch(s *StreamConn, gone func()) (stop func() bool) {
 	s.sentry.gone = gone
-	s.roster.mu.Lock()
-	lost := s.roster.lost
+	s.conn.roster.mu.Lock()
+	lost := s.conn.roster.lost
 	if !lost {
-		s.roster.idle.push(&s.sentry.place, s)
+		s.conn.roster.idle.push(&s.sentry.place, s)
 	}
-	s.roster.mu.Unlock()
+	s.conn.roster.mu.Unlock()
 	if lost {
 		gone()
 		return func() bool { return false }
@@ -93,9 +95,9 @@ func (s *StreamConn) finishedIdle(size int64) {
 func (s *StreamConn) unwatch() bool {
 	w := &s.sentry
 	s.SetReceiveFinalSizeCallback(nil)
-	s.roster.mu.Lock()
+	s.conn.roster.mu.Lock()
 	alive := w.place.remove() // the dead have been taken out
-	s.roster.mu.Unlock()
+	s.conn.roster.mu.Unlock()
 	switch w.state.Load() {
 	case left:
 		return w.unwait() && alive && !s.wasReset()
@@ -116,4 +118,4 @@ func (s *StreamConn) wasReset() bool {
 }
 
 // healthy reports whether the stream's connection is alive, as far as is known.
-func healthy(s *StreamConn) bool { return s.conn.Context().Err() == nil }
+func healthy(s *StreamConn) bool { return s.conn.usable() }

@@ -32,21 +32,20 @@ const (
 	codeDone     = 0 // closed by the user, or no longer needed
 	codeProtocol = 1 // the peer broke the exchange
 	codeRefused  = 2 // no room
+	codeSilent   = 3 // nothing came back from the peer
 )
 
 var (
 	errProtocol = errors.New("the peer does not speak np-quic")
-	errSilent   = errors.New("the peer did not complete the exchange")
+	errSilent   = errors.New("the peer did not complete the exchange of the stream's ID in time")
 )
 
-// exchanges are the exchanges under way at one end. All end with the pool's
-// context; one that takes too long is reset.
+// exchanges are those under way on one connection. All end with the pool's context;
+// one that takes too long is reset.
 type exchanges struct {
-	*alarms
+	alarms
 	follow sync.Once // the pool's context
 }
-
-func newExchanges() *exchanges { return &exchanges{alarms: newAlarms(exchangeTimeout)} }
 
 // exchange is one of them.
 type exchange struct {
@@ -63,7 +62,7 @@ func (e *exchange) ring() {
 // run does one exchange. When it fails, the stream has been reset. ctx must be the
 // same in every call.
 func (x *exchanges) run(ctx context.Context, s *quicgo.Stream, do func(*quicgo.Stream) error) error {
-	x.follow.Do(func() { context.AfterFunc(ctx, x.ringAll) })
+	x.follow.Do(func() { context.AfterFunc(ctx, x.end) })
 	e := &exchange{stream: s}
 	x.set(&e.alarm, e)
 	err := do(s)
@@ -72,7 +71,7 @@ func (x *exchanges) run(ctx context.Context, s *quicgo.Stream, do func(*quicgo.S
 	case e.late.Load() && ctx.Err() != nil:
 		return context.Cause(ctx)
 	case e.late.Load():
-		return fmt.Errorf("%w within %v", errSilent, exchangeTimeout)
+		return errSilent
 	case err != nil:
 		reset(s, codeProtocol)
 	}

@@ -1,0 +1,47 @@
+package quic
+
+import (
+	"context"
+	"net"
+
+	quicgo "github.com/quic-go/quic-go"
+)
+
+// connection is one QUIC connection of either end, with what is under way and what
+// is idle on it.
+type connection struct {
+	*quicgo.Conn
+
+	local, remote net.Addr // as they were when it was made
+	exchanges     exchanges
+	roster        roster
+	pulse         pulse
+}
+
+func newConnection(conn *quicgo.Conn) *connection {
+	c := &connection{Conn: conn, local: conn.LocalAddr(), remote: conn.RemoteAddr()}
+	c.exchanges.delay = exchangeTimeout
+	c.pulse.start(c)
+	context.AfterFunc(conn.Context(), func() {
+		c.pulse.stop()
+		c.roster.dismiss()
+	})
+	return c
+}
+
+// usable reports whether the connection is alive, as far as is known.
+func (c *connection) usable() bool { return !c.pulse.suspected.Load() && c.Context().Err() == nil }
+
+// suspect takes the connection out of use, because nothing comes back from the peer:
+// idle streams leave the pool, and exchanges under way end.
+func (c *connection) suspect() {
+	c.pulse.suspected.Store(true)
+	c.exchanges.ringNow()
+	c.roster.dismiss()
+}
+
+// trust takes it into use again.
+func (c *connection) trust() {
+	c.pulse.suspected.Store(false)
+	c.roster.reopen()
+}
