@@ -24,6 +24,7 @@ func newConnection(conn *quicgo.Conn) *connection {
 	c.pulse.start(c)
 	context.AfterFunc(conn.Context(), func() {
 		c.pulse.stop()
+		c.exchanges.forget()
 		c.roster.dismiss()
 	})
 	return c

@@ -44,33 +44,42 @@ var (
 // one that takes too long is reset.
 type exchanges struct {
 	alarms
-	follow sync.Once // the pool's context
+	follow   sync.Once   // the pool's context
+	unfollow func() bool // set by follow
+}
+
+// forget lets go of the pool's context, for good.
+func (x *exchanges) forget() {
+	x.follow.Do(func() { x.unfollow = func() bool { return false } })
+	x.unfollow()
 }
 
 // exchange is one of them.
 type exchange struct {
 	alarm
 	stream *quicgo.Stream
-	late   atomic.Bool
+	over   atomic.Bool // in time or too late, whatever comes first
 }
 
 func (e *exchange) ring() {
-	e.late.Store(true)
-	reset(e.stream, codeProtocol)
+	if e.over.CompareAndSwap(false, true) {
+		reset(e.stream, codeProtocol)
+	}
 }
 
 // run does one exchange. When it fails, the stream has been reset. ctx must be the
 // same in every call.
 func (x *exchanges) run(ctx context.Context, s *quicgo.Stream, do func(*quicgo.Stream) error) error {
-	x.follow.Do(func() { context.AfterFunc(ctx, x.end) })
+	x.follow.Do(func() { x.unfollow = context.AfterFunc(ctx, x.end) })
 	e := &exchange{stream: s}
 	x.set(&e.alarm, e)
 	err := do(s)
 	x.cancel(&e.alarm)
+	late := !e.over.CompareAndSwap(false, true)
 	switch {
-	case e.late.Load() && ctx.Err() != nil:
+	case late && ctx.Err() != nil:
 		return context.Cause(ctx)
-	case e.late.Load():
+	case late:
 		return errSilent
 	case err != nil:
 		reset(s, codeProtocol)

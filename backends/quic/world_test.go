@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	quicgo "github.com/quic-go/quic-go"
+
 	"github.com/vistone/poolkit/backends/quic/internal/simtest"
 	"github.com/vistone/poolkit/poolkit"
 )
@@ -100,6 +102,27 @@ func (w *world) dial(cfg DialConfig) *poolkit.Pool[*StreamConn] {
 	}
 	w.Cleanup(func() { p.Close() })
 	return p
+}
+
+// bare returns the two ends of a connection without pools. It is closed with the
+// test.
+func (w *world) bare() (client, server *quicgo.Conn) {
+	w.Helper()
+	a, b := &quicgo.Transport{Conn: w.Socket(serverHost)}, &quicgo.Transport{Conn: w.Socket(clientHost)}
+	w.Cleanup(func() { a.Close(); b.Close() })
+	ln, err := a.Listen(withALPN(w.tls), serverSettings())
+	if err != nil {
+		w.Fatal(err)
+	}
+	client, err = b.Dial(w.Context(), w.Socket(serverHost).LocalAddr(), withALPN(simtest.Trust(w.tls)), clientSettings(0))
+	if err != nil {
+		w.Fatal(err)
+	}
+	server, err = ln.Accept(w.Context())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return client, server
 }
 
 // pair starts a client pool and a server pool, and waits until both are full.
