@@ -84,6 +84,29 @@ func (w *world) listen(cfg ListenConfig) *poolkit.Pool[*StreamConn] {
 	return p
 }
 
+// acceptor starts a native server pool on an acceptor that the test can look at. It
+// is closed with the test.
+func (w *world) acceptor() (*poolkit.Pool[*StreamConn], *acceptor) {
+	w.Helper()
+	a, err := listen("", w.Socket(serverHost), w.tls, nil)
+	if err != nil {
+		w.Fatal(err)
+	}
+	p, err := poolkit.New(a.poolConfig(places, poolkit.Hooks{}))
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { p.Close() })
+	return p, a
+}
+
+// connections is the number of a's connections.
+func (a *acceptor) connections() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.conns)
+}
+
 // dial starts a native client pool. It is closed with the test.
 func (w *world) dial(cfg DialConfig) *poolkit.Pool[*StreamConn] {
 	w.Helper()
