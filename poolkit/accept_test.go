@@ -3,6 +3,7 @@ package poolkit_test
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -92,7 +93,7 @@ func TestOffersAreRefusedWhereTheirShardIsFullAndOnlyThere(t *testing.T) {
 				t.Errorf("an offer on shard %d was refused with room there: idle beyond the target is fine", shard)
 			}
 		}
-		for _, shard := range []int{0, 1, 2, -1, 1 << 40} {
+		for _, shard := range []int{0, 1, 2, -1, math.MaxInt} {
 			if o := ps.offer(&offer{shard: shard}); o.refused.Load() != 1 || o.ids != nil {
 				t.Errorf("on shard %d: refused %d times, admitted %v; want refused once", shard, o.refused.Load(), o.ids)
 			}

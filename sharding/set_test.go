@@ -2,6 +2,7 @@ package sharding_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func TestCountFollowsTheDocumentedFormula(t *testing.T) {
 		{9, 1, 9, 9},
 		{10, 1, 9, 9},
 		{10, 0, 9, 1},
-		{1 << 62, 1, 64, 64},
+		{math.MaxInt, 1, 64, 64},
 	} {
 		if got := sharding.Count(c.capacity, c.places, c.most); got != c.want {
 			t.Errorf("Count(%d, %d, %d) = %d, want %d", c.capacity, c.places, c.most, got, c.want)
@@ -136,7 +137,7 @@ func TestALearntLimitHoldsForAWhile(t *testing.T) {
 
 func TestReserveOnTakesWhatThePeerChose(t *testing.T) {
 	s := sharding.NewSet(1, 4)
-	for shard, want := range map[int]bool{-1: false, 4: false, 1 << 40: false, 3: true} {
+	for shard, want := range map[int]bool{-1: false, 4: false, math.MaxInt: false, 3: true} {
 		if got := s.ReserveOn(shard); got != want {
 			t.Errorf("ReserveOn(%d) = %t, want %t", shard, got, want)
 		}
