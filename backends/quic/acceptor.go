@@ -48,8 +48,9 @@ var _ poolkit.Acceptor[*StreamConn] = (*acceptor)(nil)
 // errNoTLS is why a pool cannot listen without a certificate.
 var errNoTLS = errors.New("the TLS configuration is nil: a QUIC server needs a certificate")
 
-// listen starts an acceptor on a socket of its own, or on the given one.
-func listen(addr string, socket net.PacketConn, tlsConf *tls.Config, allow allowList) (*acceptor, error) {
+// listen starts an acceptor on a socket of its own, or on the given one. The keys
+// may be nil; then they are new with every start.
+func listen(addr string, socket net.PacketConn, tlsConf *tls.Config, allow allowList, k *keys) (*acceptor, error) {
 	if tlsConf == nil {
 		return nil, errNoTLS
 	}
@@ -75,7 +76,11 @@ func listen(addr string, socket net.PacketConn, tlsConf *tls.Config, allow allow
 			return ctx, nil
 		},
 	}
-	ln, err := a.transport.Listen(withALPN(tlsConf), serverSettings())
+	tlsConf = withALPN(tlsConf)
+	if k != nil {
+		k.install(a.transport, tlsConf)
+	}
+	ln, err := a.transport.Listen(tlsConf, serverSettings())
 	if err != nil {
 		_ = a.closeSocket()
 		return nil, fmt.Errorf("listen on %v: %w", socket.LocalAddr(), err)

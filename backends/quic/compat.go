@@ -147,7 +147,7 @@ func newServerPool(maxCap int, clientIP string, tlsConfig *tls.Config, listenAdd
 				return nil, poolkit.Permanent(err)
 			}
 		}
-		a, err := listen(listenAddr, socket, tlsConfig, allow)
+		a, err := listen(listenAddr, socket, tlsConfig, allow, nil)
 		if err != nil {
 			return nil, err
 		}

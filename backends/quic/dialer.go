@@ -41,7 +41,7 @@ type dialer struct {
 func newDialer(r resolver, tlsConf *tls.Config, conf *quicgo.Config, socket net.PacketConn) *dialer {
 	d := &dialer{
 		resolve: r,
-		tls:     withALPN(tlsConf),
+		tls:     resuming(withALPN(tlsConf)),
 		quic:    conf,
 		setup:   make(chan struct{}, settingUp),
 	}

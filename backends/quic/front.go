@@ -91,6 +91,13 @@ type ListenConfig struct {
 	// may connect; empty means all. Strangers are refused before the TLS handshake.
 	AllowedClients string
 
+	// Secret, if set, is 16 or more bytes of crypto/rand that stay the same when the
+	// server is restarted. Clients then notice a restart as soon as they next send
+	// anything, in five seconds at the latest, and resume their TLS sessions. Without
+	// it they notice when the server has been silent for too long. Whoever knows the
+	// secret can end connections and read resumed sessions: keep it like a private key.
+	Secret []byte
+
 	// Capacity is the number of idle streams that clients are expected to keep; zero
 	// means 128. Clients decide: see package poolkit on pools that accept.
 	Capacity int
@@ -106,7 +113,13 @@ func Listen(cfg ListenConfig) (*poolkit.Pool[*StreamConn], error) {
 	if err != nil {
 		return nil, fmt.Errorf("quic: ListenConfig.AllowedClients: %w", err)
 	}
-	a, err := listen(cfg.Addr, cfg.PacketConn, cfg.TLS, allow)
+	var k *keys
+	if len(cfg.Secret) > 0 {
+		if k, err = deriveKeys(cfg.Secret); err != nil {
+			return nil, fmt.Errorf("quic: ListenConfig.Secret: %w", err)
+		}
+	}
+	a, err := listen(cfg.Addr, cfg.PacketConn, cfg.TLS, allow, k)
 	if err != nil {
 		return nil, fmt.Errorf("quic: %w", err)
 	}
