@@ -59,8 +59,13 @@ func (r *report) verdict() error {
 		return nil
 	}
 	errs := []error{fmt.Errorf("%d of %d fetches failed", len(bad), len(r.all))}
-	for _, f := range bad[:min(len(bad), 3)] {
-		errs = append(errs, fmt.Errorf("  %s: %w", f.name, f.err))
+	told := make(map[string]bool)
+	for _, f := range bad {
+		err := fmt.Errorf("  %s: %w", f.name, f.err)
+		if !told[err.Error()] && len(told) < 5 {
+			told[err.Error()] = true
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
