@@ -170,14 +170,15 @@ func (p *Pool[C]) lend(m *member[C]) (Lease[C], bool) {
 		p.reject(l, Unhealthy)
 		return Lease[C]{}, false
 	}
-	if m.untried {
+	m.untried = false
+	if m.redeems {
 		p.proved(m)
 	}
 	p.lent(l)
 	return l, true
 }
 
-// proved notes that an untried member was alive.
+// proved notes that a member was alive that arrived after failures.
 func (p *Pool[C]) proved(m *member[C]) {
 	p.mu.Lock()
 	p.ledger.succeeded(m)

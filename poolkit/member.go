@@ -16,7 +16,8 @@ type member[C any] struct {
 	state      memberState
 	lost       bool   // the watch fired while the member was arriving
 	joined     bool   // it arrived, and was not turned away
-	untried    bool   // whoever gets it first is yet to find it alive
+	untried    bool   // whoever gets it first is yet to find it alive; belongs to whoever that is
+	redeems    bool   // it arrived after failures, which end when it is found alive
 	loans      uint64 // how often it was lent: what a Lease is checked against
 	epoch      uint64 // the ledger's when it was promised
 	why        Reason // once closing

@@ -86,7 +86,8 @@ func (l *ledger[C]) land(t ticket, m *member[C]) (*waiter[C], error) {
 	l.counts.created++
 	w := l.offer(m)
 	m.untried = w != nil || l.doubt && !m.accepted
-	if !m.untried {
+	m.redeems = l.last != nil || l.doubt || l.failures > 0 || l.shards.Failures(m.shard) > 0
+	if m.redeems && !m.untried {
 		l.succeeded(m)
 	}
 	return w, nil
@@ -96,7 +97,7 @@ func (l *ledger[C]) land(t ticket, m *member[C]) (*waiter[C], error) {
 // it right then found it alive. Were the arrival enough, a peer that ends everything
 // at once would be dialled without a pause as long as somebody waits.
 func (l *ledger[C]) succeeded(m *member[C]) {
-	m.untried = false
+	m.redeems = false
 	l.last, l.permanent = nil, nil
 	if !m.accepted { // what a peer opens says nothing about dialling
 		l.failures, l.paused, l.doubt = 0, false, false
