@@ -23,7 +23,8 @@ func (p *Pool[C]) Acquire(ctx context.Context) (Lease[C], error) {
 
 // AcquireID is like [Pool.Acquire] for the member with a certain ID. If that one is
 // not idle it waits until it arrives or comes back; a caller who waits for an ID
-// comes before those who wait for any.
+// comes before those who wait for any. If it turns out to have just ended, the error
+// is [ErrLost], at once: nobody else will come under that ID.
 func (p *Pool[C]) AcquireID(ctx context.Context, id ID) (Lease[C], error) {
 	return p.acquire(ctx, ask{id: id, byID: true})
 }
@@ -74,6 +75,11 @@ func (p *Pool[C]) acquire(ctx context.Context, a ask) (Lease[C], error) {
 		}
 		if l, ok := p.lend(m); ok {
 			return l, nil
+		}
+		if a.byID {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return Lease[C]{}, p.acquireError(a.id, true, ErrLost)
 		}
 	}
 }

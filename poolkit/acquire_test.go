@@ -273,3 +273,36 @@ func TestAcquireErrorsSayWhatWasWantedAndHowThePoolStood(t *testing.T) {
 		}
 	})
 }
+
+func TestAnIDThatHasJustEndedFailsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := errors.New("nobody looks at this one")
+		alive := true
+		id := poolkit.ID{1, 2, 3, 4}
+		p, err := poolkit.New(poolkit.Config[*int]{
+			Dialer: poolkit.DialerFunc[*int](func(ctx context.Context, _ int) (poolkit.ID, *int, error) {
+				if !alive {
+					return poolkit.ID{}, nil, ended
+				}
+				return id, new(int), nil
+			}),
+			Shut:        func(*int) error { return nil },
+			Healthy:     func(*int) bool { return alive },
+			MinCapacity: 1,
+			MaxCapacity: 1,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if err := p.WaitReady(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		alive = false
+		begun := time.Now()
+		_, err = p.AcquireID(t.Context(), id)
+		if !errors.Is(err, poolkit.ErrLost) || time.Since(begun) != 0 {
+			t.Errorf("after %v: %v, want %v at once", time.Since(begun), err, poolkit.ErrLost)
+		}
+	})
+}

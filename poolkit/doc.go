@@ -5,7 +5,7 @@
 // already. [Pool.Acquire] lends out any of them, [Pool.AcquireID] a certain one; a
 // [Lease] says who has it until it is released or discarded. A backend teaches the
 // pool one kind of member: how to dial it, to accept it, to watch it and to shut
-// it. See [Config], and the packages under backends for QUIC and TCP.
+// it. See [Config], and package backends/quic.
 //
 // # Words
 //

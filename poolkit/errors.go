@@ -21,8 +21,9 @@ var (
 	// pool already has.
 	ErrDuplicateID = errors.New("duplicate ID")
 
-	// ErrLost is why a member is turned away that ended while it was arriving.
-	ErrLost = errors.New("lost while it was arriving")
+	// ErrLost is why a member is turned away that ended while it was arriving, and why
+	// one that is asked for by ID is not lent when it has just ended.
+	ErrLost = errors.New("the member has ended")
 )
 
 // Permanent marks an error that waiting will not cure: a rejected certificate, a

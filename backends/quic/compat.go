@@ -21,8 +21,8 @@ import (
 // Close does nothing.
 //
 // Both ends may call both getters. When both take any stream in the same instant,
-// they do not take the same: the server takes the longest idle, the client the
-// youngest.
+// the server takes the longest idle and the client the youngest, so that they do not
+// take the same, as long as more than a few are idle.
 type Pool struct {
 	// Set by the constructor.
 	minCap, maxCap int
@@ -35,7 +35,7 @@ type Pool struct {
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
-	opening sync.WaitGroup // the manager's goroutine
+	opening sync.WaitGroup // what opens the core
 
 	mu      sync.Mutex
 	started bool          // guarded by mu, as is the rest: a manager was called

@@ -14,7 +14,8 @@ import (
 // not a moment longer. The stream is a [*StreamConn]; [StreamConn.Close] gives its
 // place back.
 //
-// Errors: the timeout, which is [context.DeadlineExceeded] and has Timeout();
+// Errors: [poolkit.ErrLost] at once if the stream was here and has just ended; the
+// timeout, which is [context.DeadlineExceeded] and has Timeout();
 // [net.ErrClosed] once the pool is closed; and at once whatever keeps the pool from
 // having streams at all, such as a rejected certificate.
 func (p *Pool) OutgoingGet(id string, timeout time.Duration) (net.Conn, error) {
@@ -22,13 +23,9 @@ func (p *Pool) OutgoingGet(id string, timeout time.Duration) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("quic: OutgoingGet: %w", err)
 	}
-	s, err := p.get(timeout,
-		func(core *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], bool) {
-			return core.TryAcquireID(want)
-		},
-		func(ctx context.Context, core *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], error) {
-			return core.AcquireID(ctx, want)
-		})
+	s, err := p.get(timeout, func(ctx context.Context, core *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], error) {
+		return core.AcquireID(ctx, want)
+	})
 	if err != nil {
 		return nil, err // not s: a nil *StreamConn would make a net.Conn that is not nil
 	}
@@ -39,38 +36,30 @@ func (p *Pool) OutgoingGet(id string, timeout time.Duration) (net.Conn, error) {
 // If none is idle, IncomingGet waits until one arrives, for as long as timeout. Its
 // errors are those of [Pool.OutgoingGet].
 func (p *Pool) IncomingGet(timeout time.Duration) (string, net.Conn, error) {
-	s, err := p.get(timeout, (*poolkit.Pool[*StreamConn]).TryAcquire,
-		func(ctx context.Context, core *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], error) {
-			return core.Acquire(ctx)
-		})
+	s, err := p.get(timeout, func(ctx context.Context, core *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], error) {
+		return core.Acquire(ctx)
+	})
 	if err != nil {
 		return "", nil, err
 	}
 	return s.ID().String(), s, nil
 }
 
-// get takes a stream: at once if it can, so that a hit costs no timer, or else
-// within the timeout.
+// get takes a stream from the core, once that is open, within the timeout.
 func (p *Pool) get(
 	patience time.Duration,
-	try func(*poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], bool),
-	wait func(context.Context, *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], error),
+	acquire func(context.Context, *poolkit.Pool[*StreamConn]) (poolkit.Lease[*StreamConn], error),
 ) (*StreamConn, error) {
-	core := p.running()
-	if core != nil {
-		if l, ok := try(core); ok {
-			return l.Conn(), nil
-		}
-	}
 	ctx := newTimeout(&p.timeouts, patience)
 	defer ctx.stop()
+	core := p.running()
 	if core == nil {
 		var err error
 		if core, err = p.opened(ctx); err != nil {
 			return nil, err
 		}
 	}
-	l, err := wait(ctx, core)
+	l, err := acquire(ctx, core)
 	if err != nil {
 		if p.ctx.Err() != nil {
 			return nil, errClosed

@@ -22,40 +22,54 @@ func (p *Pool) ServerManager() { p.start() }
 
 func (p *Pool) start() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.started || p.closed {
+		p.mu.Unlock()
 		return
 	}
 	p.started = true
-	p.opening.Go(p.manage) // ends when the core is open, at the latest with Close, which waits for it
+	p.opening.Add(1)
+	p.mu.Unlock()
+	// The first attempt is made here: a client that is started next finds the server's
+	// socket open.
+	if !p.tryOpen() {
+		p.opening.Done()
+		return
+	}
+	go p.manage() // ends when the core is open, at the latest with Close, which waits for it
 }
 
-// manage opens the core, and tries again until it is open, unless trying again
-// cannot help. Meanwhile the getters fail with the reason.
+// manage tries again to open the core until it is open, unless trying again cannot
+// help. Meanwhile the getters fail with the reason.
 func (p *Pool) manage() {
+	defer p.opening.Done()
+	timer := time.NewTicker(openAgain)
+	defer timer.Stop()
 	for {
-		core, err := p.open()
-		if !p.set(core, err) {
-			if core != nil {
-				_ = core.Close()
-			}
-			return
-		}
-		if err == nil {
-			return
-		}
-		p.log(err)
-		if poolkit.IsPermanent(err) {
-			return
-		}
-		timer := time.NewTimer(openAgain)
 		select {
 		case <-timer.C:
 		case <-p.ctx.Done():
-			timer.Stop()
+			return
+		}
+		if !p.tryOpen() {
 			return
 		}
 	}
+}
+
+// tryOpen opens the core. It reports whether to try again.
+func (p *Pool) tryOpen() (again bool) {
+	core, err := p.open()
+	if !p.set(core, err) {
+		if core != nil {
+			_ = core.Close() // nobody has seen it
+		}
+		return false
+	}
+	if err == nil {
+		return false
+	}
+	p.log(err)
+	return !poolkit.IsPermanent(err)
 }
 
 // set notes what came of opening the core. It reports false when the pool has been

@@ -1,15 +1,19 @@
 package quic
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	quicgo "github.com/quic-go/quic-go"
 )
 
 func TestManagersReturnAtOnceAndMayBeCalledAgain(t *testing.T) {
@@ -173,30 +177,34 @@ func TestCloseMayBeCalledByManyAtAnyTime(t *testing.T) {
 }
 
 func TestCloseTellsThePeer(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		client, server := w.pair(256)
-		c, _ := take(t, client, server)
-		server.Close()
-		time.Sleep(rtt)
-		if n := client.Active(); n != 0 {
-			t.Errorf("one round trip after the server was closed, %d streams are idle", n)
-		}
-		if _, err := c.Read(make([]byte, 1)); err == nil {
-			t.Error("a stream in use goes on")
-		}
-	})
-	inWorld(t, func(t *testing.T, w *world) {
-		client, server := w.pair(256)
-		_, s := take(t, client, server)
-		client.Close()
-		time.Sleep(rtt)
-		if got := stats(server); got.Open() != 1 { // the one that is held
-			t.Errorf("one round trip after the client was closed, the server has %+v", got)
-		}
-		if _, err := s.Read(make([]byte, 1)); err == nil {
-			t.Error("a stream in use goes on")
-		}
-	})
+	for _, closes := range []string{"client", "server"} {
+		t.Run("the "+closes+" closes", func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				a, b := w.pair(500)
+				s, other := take(t, a, b)
+				if closes == "server" {
+					a, b = b, a
+					s, other = other, s
+				}
+				time.Sleep(time.Second)
+				a.Close()
+				time.Sleep(rtt/2 + time.Millisecond) // the news travels
+				if got := stats(b); got.Idle != 0 || got.OnLoan != 1 {
+					t.Errorf("the peer has %+v", got)
+				}
+				var said *quicgo.ApplicationError
+				if err := context.Cause(other.conn.Context()); !errors.As(err, &said) || !said.Remote || said.ErrorCode != codeDone {
+					t.Errorf("the peer was told %v", err)
+				}
+				if _, err := other.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("a stream in use at the peer: %v", err)
+				}
+				if _, err := s.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("a stream in use: %v", err)
+				}
+			})
+		})
+	}
 }
 
 func TestCloseFreesThePort(t *testing.T) {

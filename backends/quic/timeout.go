@@ -7,39 +7,49 @@ import (
 	"time"
 )
 
-// timeout is the context of one getter that waits. It is used again by later ones,
-// so that waiting costs neither a timer left behind nor garbage. It goes to the
-// pool only, which has forgotten it when the getter returns.
+// timeout is the context of one getter. Its time begins when somebody first waits
+// for its end, so a getter that finds what it wants costs no clock and no timer. It
+// is used again by later getters, so waiting costs neither a timer left behind nor
+// garbage. It goes to the pool only, which has forgotten it when the getter returns.
 type timeout struct {
-	spare   *sync.Pool // where it goes when it has been stopped in time
-	timer   *time.Timer
-	expired atomic.Bool
+	spare    *sync.Pool // where it goes when it has been stopped in time
+	patience time.Duration
+	timer    *time.Timer // nil before the first wait
+	begun    bool        // the time runs; belongs to the getter's goroutine
+	expired  atomic.Bool
 
 	// done gets one token when the time is over, from the timer's goroutine, and is
 	// never closed, unlike other contexts': only one goroutine waits for it.
 	done chan struct{}
-	at   time.Time
 }
 
 var _ context.Context = (*timeout)(nil)
 
 // newTimeout returns a timeout from spare, or a new one. Pools do not share their
 // spare ones: a timer must not leave the bubble of virtual time it was made in.
-func newTimeout(spare *sync.Pool, d time.Duration) *timeout {
+func newTimeout(spare *sync.Pool, patience time.Duration) *timeout {
 	t, _ := spare.Get().(*timeout)
 	if t == nil {
 		t = &timeout{spare: spare, done: make(chan struct{}, 1)}
 	}
-	t.at = time.Now().Add(d)
+	t.patience = patience
+	return t
+}
+
+// Done begins the time, and returns what says that it is over.
+func (t *timeout) Done() <-chan struct{} {
 	switch {
-	case d <= 0:
+	case t.begun:
+		return t.done
+	case t.patience <= 0:
 		t.expire()
 	case t.timer == nil:
-		t.timer = time.AfterFunc(d, t.expire)
+		t.timer = time.AfterFunc(t.patience, t.expire)
 	default:
-		t.timer.Reset(d)
+		t.timer.Reset(t.patience)
 	}
-	return t
+	t.begun = true
+	return t.done
 }
 
 func (t *timeout) expire() {
@@ -49,14 +59,17 @@ func (t *timeout) expire() {
 
 // stop ends the wait.
 func (t *timeout) stop() {
-	if t.timer != nil && t.timer.Stop() {
-		t.spare.Put(t) // expire has not run and will not
+	if t.begun && (t.timer == nil || !t.timer.Stop()) {
+		return // expire has run or is about to: its token must not reach a later getter
 	}
+	t.begun = false
+	t.spare.Put(t)
 }
 
-func (t *timeout) Deadline() (time.Time, bool) { return t.at, true }
-func (t *timeout) Done() <-chan struct{}       { return t.done }
-func (t *timeout) Value(any) any               { return nil }
+// Deadline reports none: it is known only once somebody waits.
+func (t *timeout) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+func (t *timeout) Value(any) any { return nil }
 
 func (t *timeout) Err() error {
 	if t.expired.Load() {
