@@ -38,9 +38,8 @@ type acceptor struct {
 	err    error         // why; set before
 
 	mu    sync.Mutex
-	conns map[*quicgo.Conn]bool // guarded by mu, as are the next two
-	freed []int                 // shard numbers whose connection is gone, longest first
-	next  int                   // the lowest number never used
+	freed []int // guarded by mu, as is next: shard numbers whose connection is gone, longest first
+	next  int   // the lowest number never used
 }
 
 var _ poolkit.Acceptor[*StreamConn] = (*acceptor)(nil)
@@ -57,7 +56,6 @@ func listen(addr string, socket net.PacketConn, tlsConf *tls.Config, allow allow
 	a := &acceptor{
 		offers: make(chan *offer, places),
 		broken: make(chan struct{}),
-		conns:  make(map[*quicgo.Conn]bool),
 	}
 	if socket == nil {
 		udp, err := net.ListenPacket("udp", addr)
@@ -112,7 +110,7 @@ func (a *acceptor) acceptConns() {
 			a.err = fmt.Errorf("accept connections: %w", err)
 			return // the listener or its socket is closed
 		}
-		shard, ok := a.join(conn)
+		shard, ok := a.join()
 		if !ok {
 			_ = conn.CloseWithError(codeRefused, "too many connections") // always nil
 			continue
@@ -121,9 +119,12 @@ func (a *acceptor) acceptConns() {
 	}
 }
 
-// acceptStreams ends with its connection.
+// acceptStreams ends with its connection, or ends it when the acceptor is closed.
 func (a *acceptor) acceptStreams(conn *quicgo.Conn, shard int) {
-	defer a.leave(conn, shard)
+	defer func() {
+		_ = conn.CloseWithError(codeDone, "pool closed") // always nil; does nothing if it has ended
+		a.leave(shard)
+	}()
 	c := newConnection(conn)
 	for {
 		stream, err := c.AcceptStream(a.ctx)
@@ -143,13 +144,11 @@ func (a *acceptor) acceptStreams(conn *quicgo.Conn, shard int) {
 // resting is how many shard numbers stay unused after their connection is gone.
 const resting = 64
 
-// join gives a connection a shard number.
-func (a *acceptor) join(conn *quicgo.Conn) (shard int, ok bool) {
+// join returns the shard number of a new connection.
+func (a *acceptor) join() (shard int, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
-	case a.ctx.Err() != nil:
-		return 0, false // close has already looked for connections
 	case len(a.freed) > resting, a.next == maxPeers && len(a.freed) > 0:
 		shard = a.freed[0] // freed longest ago, so its streams have left the pool
 		a.freed = a.freed[1:]
@@ -159,14 +158,12 @@ func (a *acceptor) join(conn *quicgo.Conn) (shard int, ok bool) {
 	default:
 		return 0, false
 	}
-	a.conns[conn] = true
 	return shard, true
 }
 
-func (a *acceptor) leave(conn *quicgo.Conn, shard int) {
+func (a *acceptor) leave(shard int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.conns, conn)
 	a.freed = append(a.freed, shard)
 }
 
@@ -174,11 +171,6 @@ func (a *acceptor) leave(conn *quicgo.Conn, shard int) {
 func (a *acceptor) close() error {
 	a.cancel()
 	err := a.listener.Close()
-	a.mu.Lock()
-	for conn := range a.conns {
-		_ = conn.CloseWithError(codeDone, "pool closed") // always nil
-	}
-	a.mu.Unlock()
 	a.work.Wait()
 	return errors.Join(err, a.transport.Close(), a.closeSocket())
 }

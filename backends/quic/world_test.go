@@ -104,7 +104,7 @@ func (w *world) acceptor() (*poolkit.Pool[*StreamConn], *acceptor) {
 func (a *acceptor) connections() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.conns)
+	return a.next - len(a.freed)
 }
 
 // dial starts a native client pool. It is closed with the test.
