@@ -13,9 +13,9 @@ import (
 )
 
 // Certificate returns a server's TLS configuration with a self-signed certificate
-// for localhost and 127.0.0.1. It is good for a day around now, so a test in a
+// for 127.0.0.1, localhost and other names. It is good for a day around now, so a test in a
 // bubble, whose clock starts in 2000, makes its own there.
-func Certificate(tb testing.TB) *tls.Config {
+func Certificate(tb testing.TB, names ...string) *tls.Config {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -29,7 +29,7 @@ func Certificate(tb testing.TB) *tls.Config {
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		IsCA:                  true,
 		BasicConstraintsValid: true,
-		DNSNames:              []string{"localhost"},
+		DNSNames:              append(names, "localhost"),
 		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
