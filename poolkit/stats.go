@@ -44,9 +44,10 @@ func (p *Pool[C]) Stats() Stats {
 func (p *Pool[C]) stats() Stats {
 	l := &p.ledger
 	total := l.shards.Total()
-	s := Stats{
+	return Stats{
 		Capacity:  l.target,
 		Interval:  p.pace,
+		Shards:    l.shards.Used(),
 		Idle:      total.Idle,
 		OnLoan:    total.OnLoan,
 		Promised:  total.Promised,
@@ -61,12 +62,6 @@ func (p *Pool[C]) stats() Stats {
 		LeadTime:  l.counts.leadSum,
 		LastError: l.last,
 	}
-	for i := range l.shards.Len() {
-		if l.shards.At(i).Open() > 0 {
-			s.Shards++
-		}
-	}
-	return s
 }
 
 // counts is what has happened since New.

@@ -37,6 +37,7 @@ type Set struct {
 	total  [states]int
 	first  int // no shard below first takes a member
 	timed  int // shards that rest or have a learnt limit
+	used   int // shards with a place that is not free
 }
 
 type shard struct {
@@ -111,6 +112,9 @@ func (s *Set) ReserveOn(shard int) bool {
 }
 
 func (s *Set) promise(i int) {
+	if s.shards[i].open == 0 {
+		s.used++
+	}
 	s.shards[i].open++
 	s.shards[i].held[Promised]++
 	s.total[Promised]++
@@ -137,7 +141,9 @@ func (s *Set) Move(shard int, from, to State) {
 	sh.held[from]--
 	s.total[from]--
 	if to == Free {
-		sh.open--
+		if sh.open--; sh.open == 0 {
+			s.used--
+		}
 		s.first = min(s.first, shard)
 		return
 	}
@@ -220,6 +226,9 @@ func (s *Set) endRest(i int) {
 
 // Len returns the number of shards that have come into being.
 func (s *Set) Len() int { return len(s.shards) }
+
+// Used returns the number of shards with a place that is not free.
+func (s *Set) Used() int { return s.used }
 
 // At returns the tally of one shard.
 func (s *Set) At(shard int) Tally { return tally(&s.shards[shard].held) }

@@ -229,11 +229,18 @@ func TestTheTallyIsTrueWhateverHappens(t *testing.T) {
 				sharding.OnLoan: &tally.OnLoan, sharding.Closing: &tally.Closing,
 			}[p.state]++
 		}
+		used := 0
 		for shard := range s.Len() {
 			sum[shard] = s.At(shard)
+			if sum[shard].Open() > 0 {
+				used++
+			}
 			if sum[shard].Open() > places {
 				t.Fatalf("step %d: %d open on shard %d of %d places", i, sum[shard].Open(), shard, places)
 			}
+		}
+		if s.Used() != used {
+			t.Fatalf("step %d: %d shards in use, want %d", i, s.Used(), used)
 		}
 		if sum != want || s.Total().Open() != len(held) {
 			t.Fatalf("step %d: the set says %+v, want %+v", i, sum, want)
