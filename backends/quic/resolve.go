@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"strconv"
 
 	"github.com/vistone/poolkit/poolkit"
@@ -18,7 +19,7 @@ type resolver func(context.Context) (string, error)
 func resolve(ctx context.Context, r resolver) (addr *net.UDPAddr, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &poolkit.PanicError{Callback: "address resolver", Value: v}
+			err = &poolkit.PanicError{Callback: "address resolver", Value: v, Stack: debug.Stack()}
 		}
 		if err != nil {
 			err = poolkit.Permanent(err)
@@ -35,6 +36,9 @@ func resolve(ctx context.Context, r resolver) (addr *net.UDPAddr, err error) {
 	port, err := net.DefaultResolver.LookupPort(ctx, "udp", service)
 	if err != nil {
 		return nil, fmt.Errorf("the port of the server's address %q: %w", hostport, err)
+	}
+	if port == 0 {
+		return nil, fmt.Errorf("the server's address %q has no port: nobody can be reached on port 0", hostport)
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(port))), nil
