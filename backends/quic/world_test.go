@@ -206,6 +206,11 @@ func carries(t testing.TB, from, to net.Conn) {
 	for i := range message {
 		message[i] = byte(i)
 	}
+	for _, end := range []net.Conn{from, to} {
+		if err := end.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := from.Write(message); err != nil {
 		t.Fatal(err)
 	}
@@ -215,6 +220,11 @@ func carries(t testing.TB, from, to net.Conn) {
 	}
 	if !bytes.Equal(got, message) {
 		t.Fatalf("wrote %x, read %x", message, got)
+	}
+	for _, end := range []net.Conn{from, to} {
+		if err := end.SetDeadline(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
