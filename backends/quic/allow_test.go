@@ -77,7 +77,7 @@ func TestAPeerWithoutAnIPAddressIsAllowedOnlyWhereAllAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, addr := range []net.Addr{&net.UnixAddr{Name: "x"}, &net.UDPAddr{}, &net.UDPAddr{IP: net.IP{1, 2, 3}}, nil} {
-		if some.allows(addr) || !(allowList)(nil).allows(addr) {
+		if some.allows(addr) || !allowList(nil).allows(addr) {
 			t.Errorf("%v", addr)
 		}
 	}
