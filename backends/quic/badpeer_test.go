@@ -203,8 +203,9 @@ func TestAServerThatIsAlwaysBadDoesNotMakeAClientSpin(t *testing.T) {
 						}
 						mu.Lock()
 						at = append(at, time.Since(begun))
+						id := []byte{1, 2, 3, byte(len(at))}
 						mu.Unlock()
-						misbehave(s, []byte{1, 2, 3, byte(len(at))})
+						misbehave(s, id)
 					}
 				})
 				client := w.client(8, 8)

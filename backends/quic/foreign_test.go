@@ -22,7 +22,7 @@ func (w *world) foreign(host int, alpn string) *foreigner {
 	conf.NextProtos = []string{alpn}
 	conf.InsecureSkipVerify = true // where it dials
 	f := &foreigner{&quicgo.Transport{Conn: w.Socket(host)}, w.T, conf}
-	w.Cleanup(func() { f.Transport.Close() })
+	w.Cleanup(func() { f.Close() })
 	return f
 }
 
