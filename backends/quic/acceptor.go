@@ -44,14 +44,22 @@ type acceptor struct {
 
 var _ poolkit.Acceptor[*StreamConn] = (*acceptor)(nil)
 
-// errNoTLS is why a pool cannot listen without a certificate.
-var errNoTLS = errors.New("the TLS configuration is nil: a QUIC server needs a certificate")
+// checkTLS reports why nobody could connect to a server with that configuration.
+func checkTLS(conf *tls.Config) error {
+	switch {
+	case conf == nil:
+		return errors.New("the TLS configuration is nil: a QUIC server needs a certificate")
+	case len(conf.Certificates) == 0 && conf.GetCertificate == nil && conf.GetConfigForClient == nil:
+		return errors.New("the TLS configuration has no certificate: set Certificates, GetCertificate or GetConfigForClient")
+	}
+	return nil
+}
 
 // listen starts an acceptor on a socket of its own, or on the given one. The keys
 // may be nil; then they are new with every start.
 func listen(addr string, socket net.PacketConn, tlsConf *tls.Config, allow allowList, k *keys) (*acceptor, error) {
-	if tlsConf == nil {
-		return nil, errNoTLS
+	if err := checkTLS(tlsConf); err != nil {
+		return nil, err
 	}
 	a := &acceptor{
 		offers: make(chan *offer, places),

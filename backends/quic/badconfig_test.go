@@ -54,17 +54,20 @@ func TestANilResolver(t *testing.T) {
 	})
 }
 
-func TestAServerWithoutTLS(t *testing.T) {
-	l := logs(t)
-	p := NewServerPool(1, "", nil, "127.0.0.1:0", 0)
-	defer p.Close()
-	p.ServerManager()
-	_, _, err := p.IncomingGet(10 * time.Second)
-	if err == nil {
-		t.Fatal("got a stream")
+func TestAServerWithoutACertificate(t *testing.T) {
+	for words, conf := range map[string]*tls.Config{
+		"TLS configuration is nil":             nil,
+		"TLS configuration has no certificate": {NextProtos: []string{alpn}},
+	} {
+		inWorld(t, func(t *testing.T, w *world) {
+			l := logs(t)
+			w.tls = conf
+			p := w.server(1)
+			time.Sleep(time.Minute)
+			failsAtOnce(t, p, words)
+			l.once(t, words)
+		})
 	}
-	says(t, err.Error(), "TLS configuration is nil", "certificate")
-	l.once(t, "TLS configuration is nil")
 }
 
 func TestAServerOnABadAddress(t *testing.T) {

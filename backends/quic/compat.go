@@ -62,6 +62,7 @@ type Pool struct {
 //     Any other code makes every getter fail. hostname is sent as the server name
 //     in all of them.
 //   - addrResolver returns the server's address, host:port, for each connection.
+//     Close does not wait for it.
 func NewClientPool(
 	minCap, maxCap int,
 	minIvl, maxIvl time.Duration,
@@ -94,7 +95,7 @@ func newClientPool(
 			return nil, poolkit.Permanent(errors.New("the address resolver is nil: pass a function that returns host:port"))
 		}
 		d := newDialer(
-			func(context.Context) (string, error) { return addrResolver() },
+			hasty(addrResolver),
 			tlsConf, clientSettings(keepAlive), socket)
 		d.partings = newAlarms(patience)
 		policy := &sizing.Stepwise{MinInterval: minIvl, MaxInterval: maxIvl}
@@ -139,8 +140,8 @@ func newServerPool(maxCap int, clientIP string, tlsConfig *tls.Config, listenAdd
 		if err != nil {
 			return nil, poolkit.Permanent(err)
 		}
-		if tlsConfig == nil {
-			return nil, poolkit.Permanent(errNoTLS)
+		if err := checkTLS(tlsConfig); err != nil {
+			return nil, poolkit.Permanent(err)
 		}
 		if socket == nil {
 			if err := checkAddress(listenAddr); err != nil {

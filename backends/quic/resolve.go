@@ -14,17 +14,42 @@ import (
 // A resolver returns the address of the server, as host:port.
 type resolver func(context.Context) (string, error)
 
+// hasty makes a resolver of a function that knows no context. When the context ends
+// first, it does not wait for the function, whose goroutine ends when it returns.
+func hasty(f func() (string, error)) resolver {
+	return func(ctx context.Context) (string, error) {
+		type answer struct {
+			addr string
+			err  error
+		}
+		answers := make(chan answer, 1)
+		go func() {
+			var a answer
+			defer func() { answers <- a }()
+			defer catch(&a.err)
+			a.addr, a.err = f()
+		}()
+		select {
+		case a := <-answers:
+			return a.addr, a.err
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+// catch is deferred: it turns the panic of a resolver into an error.
+func catch(err *error) {
+	if v := recover(); v != nil {
+		*err = &poolkit.PanicError{Callback: "address resolver", Value: v, Stack: debug.Stack()}
+	}
+}
+
 // resolve asks a resolver, and looks up the host it names. IPv4 comes first, as it
 // does in package net.
 func resolve(ctx context.Context, r resolver) (addr *net.UDPAddr, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &poolkit.PanicError{Callback: "address resolver", Value: v, Stack: debug.Stack()}
-		}
-		if err != nil {
-			err = poolkit.Permanent(err)
-		}
-	}()
+	defer func() { err = poolkit.Permanent(err) }()
+	defer catch(&err)
 	hostport, err := r(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("resolve the server's address: %w", err)
