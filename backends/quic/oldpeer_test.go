@@ -47,25 +47,27 @@ func (o *oldServer) accept(conn *quicgo.Conn) {
 func (o *oldServer) handle(s *quicgo.Stream) {
 	o.mu.Lock()
 	o.asked++
-	full := len(o.streams) >= o.enough
 	o.mu.Unlock()
-	if full {
-		_ = s.Close()
-		return
-	}
 	if _, err := io.ReadFull(s, make([]byte, 1)); err != nil {
 		_ = s.Close()
 		return
 	}
 	id := make([]byte, 4)
 	o.mu.Lock()
+	full := len(o.streams) >= o.enough
 	if len(o.streams) > 0 {
 		for i := range id {
 			id[i] = byte(rand.IntN(256))
 		}
 	}
-	o.streams[hex.EncodeToString(id)] = s
+	if !full {
+		o.streams[hex.EncodeToString(id)] = s
+	}
 	o.mu.Unlock()
+	if full {
+		_ = s.Close()
+		return
+	}
 	_, _ = s.Write(id)
 }
 
