@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	quicgo "github.com/quic-go/quic-go"
 
@@ -38,7 +39,7 @@ type acceptor struct {
 	err    error         // why; set before
 
 	mu    sync.Mutex
-	freed []int // guarded by mu, as is next: shard numbers whose connection is gone, longest first
+	freed []int // guarded by mu, as is next: shard numbers that are used no more, longest first
 	next  int   // the lowest number never used
 }
 
@@ -118,20 +119,20 @@ func (a *acceptor) acceptConns() {
 			a.err = fmt.Errorf("accept connections: %w", err)
 			return // the listener or its socket is closed
 		}
-		shard, ok := a.join()
-		if !ok {
+		seat := a.join()
+		if seat == nil {
 			_ = conn.CloseWithError(codeRefused, "too many connections") // always nil
 			continue
 		}
-		a.work.Go(func() { a.acceptStreams(conn, shard) })
+		a.work.Go(func() { a.acceptStreams(conn, seat) })
 	}
 }
 
 // acceptStreams ends with its connection, or ends it when the acceptor is closed.
-func (a *acceptor) acceptStreams(conn *quicgo.Conn, shard int) {
+func (a *acceptor) acceptStreams(conn *quicgo.Conn, seat *seat) {
 	defer func() {
 		_ = conn.CloseWithError(codeDone, "pool closed") // always nil; does nothing if it has ended
-		a.leave(shard)
+		seat.leave()
 	}()
 	c := newConnection(conn)
 	for {
@@ -139,9 +140,11 @@ func (a *acceptor) acceptStreams(conn *quicgo.Conn, shard int) {
 		if err != nil {
 			return
 		}
+		seat.users.Add(1) // for the stream
 		select {
-		case a.offers <- &offer{acceptor: a, conn: c, stream: stream, shard: shard}:
+		case a.offers <- &offer{conn: c, stream: stream, seat: seat}:
 		case <-c.Context().Done():
+			seat.leave() // for the stream
 			return
 		case <-a.ctx.Done():
 			return
@@ -149,30 +152,46 @@ func (a *acceptor) acceptStreams(conn *quicgo.Conn, shard int) {
 	}
 }
 
-// resting is how many shard numbers stay unused after their connection is gone.
-const resting = 64
-
-// join returns the shard number of a new connection.
-func (a *acceptor) join() (shard int, ok bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	switch {
-	case len(a.freed) > resting, a.next == maxPeers && len(a.freed) > 0:
-		shard = a.freed[0] // freed longest ago, so its streams have left the pool
-		a.freed = a.freed[1:]
-	case a.next < maxPeers:
-		shard = a.next
-		a.next++
-	default:
-		return 0, false
-	}
-	return shard, true
+// seat is a shard number in use: by a connection, and by its streams until they have
+// ended too, which may be later. Otherwise those would hold places of another's.
+type seat struct {
+	acceptor *acceptor
+	shard    int
+	users    atomic.Int64
 }
 
-func (a *acceptor) leave(shard int) {
+// resting is how many shard numbers stay unused after their last user is gone: the
+// pool frees the place of a stream right after that.
+const resting = 64
+
+// join returns a seat for a new connection, or nil if there is none.
+func (a *acceptor) join() *seat {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.freed = append(a.freed, shard)
+	s := &seat{acceptor: a}
+	switch {
+	case len(a.freed) > resting, a.next == maxPeers && len(a.freed) > 0:
+		s.shard = a.freed[0] // freed longest ago
+		a.freed = a.freed[1:]
+	case a.next < maxPeers:
+		s.shard = a.next
+		a.next++
+	default:
+		return nil
+	}
+	s.users.Add(1) // for the connection
+	return s
+}
+
+// leave ends the use of a seat by its connection or one of its streams.
+func (s *seat) leave() {
+	if s.users.Add(-1) > 0 {
+		return
+	}
+	a := s.acceptor
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.freed = append(a.freed, s.shard)
 }
 
 // close ends the listener, every connection and the socket.
@@ -192,22 +211,27 @@ func (a *acceptor) closeSocket() error {
 
 // offer is a stream that a client has opened.
 type offer struct {
-	acceptor *acceptor
-	conn     *connection
-	stream   *quicgo.Stream
-	shard    int
+	conn   *connection
+	stream *quicgo.Stream
+	seat   *seat
 }
 
 // Shard implements [poolkit.Offer].
-func (o *offer) Shard() int { return o.shard }
+func (o *offer) Shard() int { return o.seat.shard }
 
 // Admit implements [poolkit.Offer].
 func (o *offer) Admit(ctx context.Context, id poolkit.ID) (*StreamConn, error) {
 	if err := o.conn.exchanges.answer(ctx, o.stream, id); err != nil {
+		o.seat.leave()
 		return nil, fmt.Errorf("client %v: %w", o.conn.remote, err)
 	}
-	return newStreamConn(o.conn, o.stream, clientPreface, o.acceptor.partings), nil
+	s := newStreamConn(o.conn, o.stream, clientPreface, o.seat.acceptor.partings)
+	s.onEnd = o.seat.leave
+	return s, nil
 }
 
 // Refuse implements [poolkit.Offer].
-func (o *offer) Refuse() { reset(o.stream, codeRefused) }
+func (o *offer) Refuse() {
+	reset(o.stream, codeRefused)
+	o.seat.leave()
+}

@@ -100,7 +100,8 @@ func (w *world) acceptor() (*poolkit.Pool[*StreamConn], *acceptor) {
 	return p, a
 }
 
-// connections is the number of a's connections.
+// connections is the number of a's connections, those included that have ended while
+// streams are still held.
 func (a *acceptor) connections() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
