@@ -14,6 +14,10 @@ const (
 	// time until one arrives.
 	probeAfter = 3
 
+	// proveFor is how long a member has to last to be taken for a success once others
+	// have not, and how young it is when its end counts as a failure to make it.
+	proveFor = time.Second
+
 	// lastPauseAt failures in a row bring the longest pause.
 	lastPauseAt = 6
 )

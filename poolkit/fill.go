@@ -33,7 +33,7 @@ func (p *Pool[C]) dial(t ticket) {
 		p.drop(t, err)
 		return
 	}
-	p.land(t, p.newMember(t, id, conn), time.Since(begun))
+	p.land(t, p.newMember(t, id, conn), begun)
 }
 
 // bounded returns the context of one call of Dial or Admit.
@@ -62,11 +62,12 @@ func isNil(conn any) bool {
 }
 
 func (p *Pool[C]) newMember(t ticket, id ID, conn C) *member[C] {
-	return &member[C]{pool: p, conn: conn, id: id, shard: t.shard, accepted: t.accepted}
+	return &member[C]{pool: p, conn: conn, id: id, shard: t.shard, accepted: t.accepted, made: time.Now()}
 }
 
-// land brings a member that has just been made into the pool.
-func (p *Pool[C]) land(t ticket, m *member[C], lead time.Duration) {
+// land brings a member that has just been made into the pool. Making it began at
+// begun.
+func (p *Pool[C]) land(t ticket, m *member[C], begun time.Time) {
 	watchErr := p.watch(m)
 	p.mu.Lock()
 	if watchErr != nil {
@@ -75,7 +76,10 @@ func (p *Pool[C]) land(t ticket, m *member[C], lead time.Duration) {
 	w, err := p.ledger.land(t, m)
 	var told []*waiter[C]
 	if err == nil {
-		p.ledger.counts.leadSum += lead
+		p.ledger.counts.leadSum += m.made.Sub(begun)
+		if p.ledger.doubt {
+			p.wake() // to see whether it lasts
+		}
 	} else if watchErr != nil {
 		err = watchErr
 	}

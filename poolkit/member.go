@@ -1,14 +1,19 @@
 package poolkit
 
-import "github.com/vistone/poolkit/sharding"
+import (
+	"time"
+
+	"github.com/vistone/poolkit/sharding"
+)
 
 // member is one connection or stream of a pool, from its arrival until it is shut.
 type member[C any] struct {
-	pool     *Pool[C] // set by newMember, as are the next four
+	pool     *Pool[C] // set by newMember, as are the next five
 	conn     C
 	id       ID
 	shard    int
 	accepted bool // the peer opened it
+	made     time.Time
 
 	stop func() bool // ends the watch; belongs to whoever takes the member out of idle
 

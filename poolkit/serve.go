@@ -89,5 +89,5 @@ func (p *Pool[C]) complete(t ticket, offer Offer[C]) {
 		p.drop(t, err)
 		return
 	}
-	p.land(t, p.newMember(t, t.id, conn), time.Since(begun))
+	p.land(t, p.newMember(t, t.id, conn), begun)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -80,9 +81,20 @@ func (p *Pool[C]) lose(m *member[C]) {
 	m.stop = nil // the watch is over
 	p.buryLater(m)
 	p.disturb()
+	// A peer that ends whatever is opened is dialled at the pace of failures.
+	young := !m.accepted && time.Since(m.made) < proveFor
+	var told []*waiter[C]
+	if young {
+		p.ledger.doubt = true
+		told = p.fail(m.shard, false, ErrLost)
+	}
 	tickets := p.order()
 	p.mu.Unlock()
+	tell(told)
 	p.dialAll(tickets)
+	if young {
+		p.hookFailed(m.shard, ErrLost)
+	}
 }
 
 // Flush shuts every idle member. Those on loan are not touched, but are shut

@@ -172,9 +172,28 @@ func (l *ledger[C]) wake(now time.Time) (next time.Time, ok bool) {
 	if l.paused && !l.pausedUntil.After(now) {
 		l.paused = false
 	}
+	proof, doubted := l.believe(now)
 	next, ok = l.shards.Wake(now)
+	if doubted && (!ok || proof.Before(next)) {
+		next, ok = proof, true
+	}
 	if l.paused && (!ok || l.pausedUntil.Before(next)) {
 		next, ok = l.pausedUntil, true
 	}
 	return next, ok
+}
+
+// believe ends the doubt when the longest idle member has lasted. It returns when
+// that will be, if there is such a member and it has not.
+func (l *ledger[C]) believe(now time.Time) (proof time.Time, doubted bool) {
+	m := l.idle.front
+	if !l.doubt || m == nil || m.accepted {
+		return time.Time{}, false
+	}
+	if proof = m.made.Add(proveFor); proof.After(now) {
+		return proof, true
+	}
+	m.untried = false
+	l.succeeded(m)
+	return time.Time{}, false
 }
