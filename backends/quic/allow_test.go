@@ -46,7 +46,7 @@ func TestAnAllowListAllowsWhomItNames(t *testing.T) {
 			continue
 		}
 		for want, ips := range map[bool]string{true: c.allows, false: c.refuses} {
-			for _, ip := range strings.Fields(ips) {
+			for ip := range strings.FieldsSeq(ips) {
 				addrs := []*net.UDPAddr{udp(ip)} // 16 bytes
 				if v4 := udp(ip).IP.To4(); v4 != nil {
 					addrs = append(addrs, &net.UDPAddr{IP: v4})
