@@ -2,6 +2,8 @@ package quic
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,17 +11,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// bell is a ringer that notes when it rang.
+// tower is where bells hang. It notes what rang, and when.
+type tower struct {
+	begun time.Time
+
+	mu    sync.Mutex
+	rings []string // guarded by mu
+}
+
+// bell is a ringer.
 type bell struct {
 	alarm
-	name  string
-	rung  *[]string // in a bubble only the timer's goroutine and the test's write it
-	begun time.Time
-	then  func() // called after each ring, unless nil
+	*tower
+	name string
+	then func() // called after each ring, unless nil
 }
 
 func (b *bell) ring() {
-	*b.rung = append(*b.rung, fmt.Sprintf("%s %v", b.name, time.Since(b.begun)))
+	b.mu.Lock()
+	b.rings = append(b.rings, fmt.Sprintf("%s %v", b.name, time.Since(b.begun)))
+	b.mu.Unlock()
 	if b.then != nil {
 		b.then()
 	}
@@ -29,12 +40,13 @@ func (b *bell) ring() {
 func withAlarms(t *testing.T, test func(t *testing.T, q *alarms, newBell func(string) *bell, rung func() []string)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		var rings []string
-		begun := time.Now()
-		newBell := func(name string) *bell { return &bell{name: name, rung: &rings, begun: begun} }
+		tw := &tower{begun: time.Now()}
+		newBell := func(name string) *bell { return &bell{tower: tw, name: name} }
 		test(t, newAlarms(time.Second), newBell, func() []string {
 			synctest.Wait()
-			return rings
+			tw.mu.Lock()
+			defer tw.mu.Unlock()
+			return slices.Clone(tw.rings)
 		})
 	})
 }
