@@ -72,6 +72,29 @@ func TestWhatAPeerDoesToAnIdleStream(t *testing.T) {
 	}
 }
 
+// Where the peer ends a stream in the moment in which it is taken, whoever takes it
+// is told by the end of the watch.
+func TestTheEndOfAWatchTellsWhetherTheStreamIsAlive(t *testing.T) {
+	for name, c := range peerDoes {
+		t.Run(name, func(t *testing.T) {
+			bothWays(t, func(t *testing.T, _ *world, a, b *StreamConn, _ [2]*Pool) {
+				gone := 0
+				stop := watch(b, func() { gone++ })
+				c.do(a)
+				time.Sleep(rtt/2 + time.Millisecond)
+				if alive := stop(); alive != c.kept {
+					t.Errorf("alive: %v, want %v", alive, c.kept)
+				}
+				if c.kept && gone > 0 {
+					t.Error("gone, but alive")
+				}
+				abort(a)
+				abort(b)
+			})
+		})
+	}
+}
+
 func TestEvictedStreamsAreNeverHandedToWhoAsksForAny(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		client, server := w.pair(100)
