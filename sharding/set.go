@@ -76,19 +76,30 @@ func (s *Set) Reserve() (shard int, ok bool) {
 	return s.first, true
 }
 
+// probed is how many shards have to fail before it is taken to be more than the
+// shards that fails, and no further ones are tried.
+const probed = 8
+
 // ReserveProbe promises a place on the shard with room that has failed least in a
-// row, the lowest-numbered of these, and ends its rest; one that is yet to come into
-// being has never failed. It is how a pool finds, one attempt at a time, a shard that
-// works where others do not. It reports false where there is no room.
+// row, the lowest-numbered of these, and ends its rest. One that is yet to come into
+// being has never failed, and is tried unless eight have. It is how a pool finds, one
+// attempt at a time, a shard that works where others do not. It reports false where
+// there is no room.
 func (s *Set) ReserveProbe() (shard int, ok bool) {
-	best := len(s.shards)
+	best, failing := len(s.shards), 0
 	for i := range s.shards {
 		sh := &s.shards[i]
-		if sh.open < sh.limit && (best == len(s.shards) || sh.failures < s.shards[best].failures) {
+		if sh.open >= sh.limit {
+			continue
+		}
+		if sh.failures > 0 {
+			failing++
+		}
+		if best == len(s.shards) || sh.failures < s.shards[best].failures {
 			best = i
 		}
 	}
-	if best == len(s.shards) || s.shards[best].failures > 0 && len(s.shards) < s.most {
+	if best < len(s.shards) && s.shards[best].failures > 0 && failing < probed && len(s.shards) < s.most {
 		best = len(s.shards)
 	}
 	if !s.grow(best) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -49,6 +50,7 @@ func TestEveryIdleStreamOfOneEndIsAnIdleStreamOfTheOther(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		synctest.Wait() // hooks are called after the member has become idle
 		mu.Lock()
 		defer mu.Unlock()
 		if diff := cmp.Diff(joined["client"], joined["server"]); diff != "" {

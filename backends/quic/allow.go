@@ -24,6 +24,9 @@ func parseAllowList(s string) (allowList, error) {
 		}
 		list = append(list, p)
 	}
+	if len(list) == 0 && s != "" {
+		return nil, fmt.Errorf("the allowed clients %q name nobody: leave them empty to allow everybody", s)
+	}
 	return list, nil
 }
 

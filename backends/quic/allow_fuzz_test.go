@@ -40,6 +40,7 @@ func FuzzParseAllowList(f *testing.F) {
 				bad = true
 			}
 		}
+		bad = bad || entries == 0 && s != "" // a list that names nobody
 		if bad != (err != nil) || len(list) != entries && !bad {
 			t.Fatalf("%q: %v, %v", s, list, err)
 		}
