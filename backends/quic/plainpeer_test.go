@@ -171,12 +171,12 @@ func (o *plainServer) handle(s plainStream) {
 	if err == nil {
 		_, err = s.Write(id[:])
 	}
-	o.mu.Lock()
-	o.pending--
-	o.mu.Unlock()
 	if err == nil {
 		o.keep(id, s)
 	}
+	o.mu.Lock()
+	o.pending-- // only now: at no moment may there seem to be more room than there is
+	o.mu.Unlock()
 }
 
 // look returns the counts.
