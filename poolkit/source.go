@@ -11,7 +11,8 @@ type Dialer[C any] interface {
 	// The pool calls Dial from many goroutines at once, for the same shard too.
 	// ctx ends when the pool closes or after [Config.DialTimeout], never because a
 	// caller of Acquire gave up. Dial must return soon after ctx ends: Close waits
-	// for it. ctx ends when Dial returns, too: the member must outlive it.
+	// for it. Unless the timeout is [NoTimeout], ctx ends when Dial returns, too: the
+	// member must outlive it.
 	//
 	// Dial reports [ErrShardFull] when the peer grants no more members on the
 	// shard for now; the pool then tries another shard. An error marked with
