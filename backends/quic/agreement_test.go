@@ -65,7 +65,7 @@ func Test4096PairsCarryTheirOwnBytes(t *testing.T) {
 	client, server := pair(t, n, n, 100*time.Millisecond)
 	waitIdle(t, client, n)
 	waitIdle(t, server, n)
-	if c, s := stats(client).Shards, stats(server).Shards; c != 32 || s != 32 {
+	if c, s := client.running().Stats().Shards, server.running().Stats().Shards; c != 32 || s != 32 {
 		t.Errorf("%d and %d connections, want 32", c, s)
 	}
 	work := make(chan uint32)

@@ -42,7 +42,7 @@ func eventuallySettled(t testing.TB, n int, pools ...*Pool) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for _, p := range pools {
-		for s := stats(p); s.Idle != n || s.Open() != n; s = stats(p) {
+		for s := p.running().Stats(); s.Idle != n || s.Open() != n; s = p.running().Stats() {
 			if time.Now().After(deadline) {
 				t.Fatalf("want %d idle and no others: %+v", n, s)
 			}

@@ -162,6 +162,7 @@ func (w *world) full(n int, pools ...*Pool) {
 	w.Helper()
 	for _, p := range pools {
 		waitIdle(w, p, n)
+		synctest.Wait()
 		if got := p.Active(); got != n {
 			w.Fatalf("%d idle streams, want %d", got, n)
 		}
@@ -236,8 +237,12 @@ func usable(t testing.TB, a, b net.Conn) {
 	carries(t, b, a)
 }
 
-// stats returns the state of a running pool's core.
-func stats(p *Pool) poolkit.Stats { return p.running().Stats() }
+// stats looks at a pool of a world once everybody has done what there is to do at
+// this instant.
+func stats(p *Pool) poolkit.Stats {
+	synctest.Wait()
+	return p.running().Stats()
+}
 
 // settled checks that nothing is in use in pools that keep n streams idle.
 func settled(t testing.TB, n int, pools ...*Pool) {
