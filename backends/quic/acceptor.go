@@ -24,7 +24,7 @@ type acceptor struct {
 	// Set by listen.
 	transport *quicgo.Transport
 	owned     bool // the transport's socket is ours to close
-	listener  *quicgo.Listener
+	listener  listener
 	partings  *alarms // set where streams close gently
 
 	ctx    context.Context
@@ -43,6 +43,13 @@ type acceptor struct {
 	next  int   // the lowest number never used
 }
 
+// listener is what quic-go's two have in common. One returns connections when their
+// handshake is complete, the other when they may send early data.
+type listener interface {
+	Accept(context.Context) (*quicgo.Conn, error)
+	Close() error
+}
+
 var _ poolkit.Acceptor[*StreamConn] = (*acceptor)(nil)
 
 // checkTLS reports why nobody could connect to a server with that configuration.
@@ -56,18 +63,28 @@ func checkTLS(conf *tls.Config) error {
 	return nil
 }
 
-// listen starts an acceptor on a socket of its own, or on the given one. The keys
-// may be nil; then they are new with every start.
-func listen(addr string, socket net.PacketConn, tlsConf *tls.Config, allow allowList, k *keys) (*acceptor, error) {
-	if err := checkTLS(tlsConf); err != nil {
+// acceptorConfig says how an acceptor listens.
+type acceptorConfig struct {
+	addr   string         // to listen on, unless there is a socket
+	socket net.PacketConn // or nil
+	tls    *tls.Config
+	allow  allowList
+	keys   *keys // nil: new with every start
+	early  bool  // take early data
+}
+
+// listen starts an acceptor.
+func listen(cfg acceptorConfig) (*acceptor, error) {
+	if err := checkTLS(cfg.tls); err != nil {
 		return nil, err
 	}
 	a := &acceptor{
 		offers: make(chan *offer, places),
 		broken: make(chan struct{}),
 	}
+	socket := cfg.socket
 	if socket == nil {
-		udp, err := net.ListenPacket("udp", addr)
+		udp, err := net.ListenPacket("udp", cfg.addr)
 		if err != nil {
 			return nil, fmt.Errorf("listen: %w", err)
 		}
@@ -77,25 +94,33 @@ func listen(addr string, socket net.PacketConn, tlsConf *tls.Config, allow allow
 		Conn: socket,
 		// Runs before the TLS handshake, so a stranger costs one packet.
 		ConnContext: func(ctx context.Context, info *quicgo.ClientInfo) (context.Context, error) {
-			if !allow.allows(info.RemoteAddr) {
+			if !cfg.allow.allows(info.RemoteAddr) {
 				return nil, fmt.Errorf("%v is not an allowed client", info.RemoteAddr)
 			}
 			return ctx, nil
 		},
 	}
-	tlsConf = withALPN(tlsConf)
-	if k != nil {
-		k.install(a.transport, tlsConf)
+	tlsConf := withALPN(cfg.tls)
+	if cfg.keys != nil {
+		cfg.keys.install(a.transport, tlsConf)
 	}
-	ln, err := a.transport.Listen(tlsConf, serverSettings())
-	if err != nil {
+	var err error
+	if a.listener, err = a.accepts(tlsConf, cfg.early); err != nil {
 		_ = a.closeSocket()
 		return nil, fmt.Errorf("listen on %v: %w", socket.LocalAddr(), err)
 	}
-	a.listener = ln
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.work.Go(a.acceptConns)
 	return a, nil
+}
+
+func (a *acceptor) accepts(tlsConf *tls.Config, early bool) (listener, error) {
+	conf := serverSettings()
+	if early {
+		conf.Allow0RTT = true
+		return a.transport.ListenEarly(tlsConf, conf)
+	}
+	return a.transport.Listen(tlsConf, conf)
 }
 
 // Accept implements [poolkit.Acceptor].
@@ -135,6 +160,7 @@ func (a *acceptor) acceptStreams(conn *quicgo.Conn, seat *seat) {
 		seat.leave()
 	}()
 	c := newConnection(conn)
+	c.pulse.start(c)
 	for {
 		stream, err := c.AcceptStream(a.ctx)
 		if err != nil {
@@ -221,13 +247,31 @@ func (o *offer) Shard() int { return o.seat.shard }
 
 // Admit implements [poolkit.Offer].
 func (o *offer) Admit(ctx context.Context, id poolkit.ID) (*StreamConn, error) {
-	if err := o.conn.exchanges.answer(ctx, o.stream, id); err != nil {
+	err := o.conn.exchanges.answer(ctx, o.stream, id)
+	if err == nil {
+		err = o.conn.proven(ctx)
+	}
+	if err != nil {
+		reset(o.stream, codeDone)
 		o.seat.leave()
 		return nil, fmt.Errorf("client %v: %w", o.conn.remote, err)
 	}
 	s := newStreamConn(o.conn, o.stream, clientPreface, o.seat.acceptor.partings)
 	s.onEnd = o.seat.leave
 	return s, nil
+}
+
+// proven returns once the handshake is complete. Until then, what came as early data
+// may be a recording that somebody else plays back.
+func (c *connection) proven(ctx context.Context) error {
+	select {
+	case <-c.HandshakeComplete():
+		return nil
+	case <-c.Context().Done():
+		return context.Cause(c.Context())
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Refuse implements [poolkit.Offer].

@@ -148,7 +148,7 @@ func newServerPool(maxCap int, clientIP string, tlsConfig *tls.Config, listenAdd
 				return nil, poolkit.Permanent(err)
 			}
 		}
-		a, err := listen(listenAddr, socket, tlsConfig, allow, nil)
+		a, err := listen(acceptorConfig{addr: listenAddr, socket: socket, tls: tlsConfig, allow: allow})
 		if err != nil {
 			return nil, err
 		}

@@ -18,10 +18,10 @@ type connection struct {
 	pulse         pulse
 }
 
+// newConnection returns a connection whose pulse is yet to be started.
 func newConnection(conn *quicgo.Conn) *connection {
 	c := &connection{Conn: conn, local: conn.LocalAddr(), remote: conn.RemoteAddr()}
 	c.exchanges.delay = exchangeTimeout
-	c.pulse.start(c)
 	context.AfterFunc(conn.Context(), func() {
 		c.pulse.stop()
 		c.exchanges.forget()

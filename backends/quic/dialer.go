@@ -20,6 +20,7 @@ type dialer struct {
 	resolve resolver
 	tls     *tls.Config
 	quic    *quicgo.Config
+	early   bool // resumed sessions begin with early data
 
 	partings *alarms // set where streams close gently
 
@@ -61,31 +62,33 @@ func (d *dialer) Dial(ctx context.Context, shard int) (poolkit.ID, *StreamConn, 
 	if err != nil {
 		return poolkit.ID{}, nil, err
 	}
-	stream, err := l.open(ctx)
-	if err != nil {
-		return poolkit.ID{}, nil, err
-	}
-	id, err := l.exchanges.ask(ctx, stream)
-	if err != nil {
-		l.ended()
-		if ctx.Err() == nil && !l.usable() {
-			err = fmt.Errorf("%w: %w", poolkit.ErrShardFull, err)
+	id, stream, err := l.dial(ctx)
+	if errors.Is(err, quicgo.Err0RTTRejected) { // the server does not know our session any more
+		if err = l.await(ctx); err == nil {
+			id, stream, err = l.dial(ctx)
 		}
-		return poolkit.ID{}, nil, err
+	}
+	if err != nil {
+		return poolkit.ID{}, nil, l.explain(ctx, err)
 	}
 	s := newStreamConn(l.connection, stream, serverPreface, d.partings)
 	s.onEnd = l.ended
 	return id, s, nil
 }
 
-// connect sets up one connection.
-func (d *dialer) connect() (*quicgo.Conn, error) {
+// enter waits until a connection may be set up. The caller calls leave when it is.
+func (d *dialer) enter() (leave func(), err error) {
 	select {
 	case d.setup <- struct{}{}:
-		defer func() { <-d.setup }()
+		return func() { <-d.setup }, nil
 	case <-d.ctx.Done():
 		return nil, net.ErrClosed
 	}
+}
+
+// connect makes one connection. With early data it can be used before its handshake
+// is complete.
+func (d *dialer) connect() (*quicgo.Conn, error) {
 	addr, err := resolve(d.ctx, d.resolve)
 	if err != nil {
 		return nil, err
@@ -94,7 +97,11 @@ func (d *dialer) connect() (*quicgo.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := t.Dial(d.ctx, addr, d.tls, d.quic)
+	dial := t.Dial
+	if d.early {
+		dial = t.DialEarly
+	}
+	conn, err := dial(d.ctx, addr, d.tls, d.quic)
 	if err != nil {
 		return nil, connectError(addr, err)
 	}

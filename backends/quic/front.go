@@ -25,6 +25,12 @@ type DialConfig struct {
 	// used. The protocol np-quic is added to it.
 	TLS *tls.Config
 
+	// EarlyData makes connections after the first ask for their streams with the first
+	// packet (QUIC's 0-RTT): they are ready one round trip later instead of two, if the
+	// server has its EarlyData set and remembers the session. It does so across restarts
+	// if it has a Secret. Only that question is sent early, never what users write.
+	EarlyData bool
+
 	// MinCapacity and MaxCapacity bound the number of idle streams; both zero means 1
 	// and 128.
 	MinCapacity, MaxCapacity int
@@ -68,6 +74,7 @@ func Dial(cfg DialConfig) (*poolkit.Pool[*StreamConn], error) {
 		resolve = func(context.Context) (string, error) { return cfg.Addr, nil }
 	}
 	d := newDialer(resolve, tlsConf, clientSettings(cfg.KeepAlive), cfg.PacketConn)
+	d.early = cfg.EarlyData
 	p, err := poolkit.New(d.poolConfig(cfg.MinCapacity, cfg.MaxCapacity, cfg.Sizing, cfg.Hooks))
 	if err != nil {
 		return nil, errors.Join(err, d.close())
@@ -98,6 +105,13 @@ type ListenConfig struct {
 	// secret can end connections and read resumed sessions: keep it like a private key.
 	Secret []byte
 
+	// EarlyData lets clients that have connected before ask for streams with their
+	// first packet, which saves a round trip (QUIC's 0-RTT). Early data can be recorded
+	// and sent again, so a stream is nobody's until the handshake has proven who is
+	// there. A client certificate is then that of the session that is resumed: to
+	// refuse one since revoked, use VerifyConnection.
+	EarlyData bool
+
 	// Capacity is the number of idle streams that clients are expected to keep; zero
 	// means 128. Clients decide: see package poolkit on pools that accept.
 	Capacity int
@@ -119,7 +133,10 @@ func Listen(cfg ListenConfig) (*poolkit.Pool[*StreamConn], error) {
 			return nil, fmt.Errorf("quic: ListenConfig.Secret: %w", err)
 		}
 	}
-	a, err := listen(cfg.Addr, cfg.PacketConn, cfg.TLS, allow, k)
+	a, err := listen(acceptorConfig{
+		addr: cfg.Addr, socket: cfg.PacketConn,
+		tls: cfg.TLS, allow: allow, keys: k, early: cfg.EarlyData,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("quic: %w", err)
 	}

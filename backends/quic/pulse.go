@@ -33,6 +33,7 @@ type pulse struct {
 	silence int    // beats since it last grew
 }
 
+// start begins the watch, once the handshake is complete.
 func (p *pulse) start(c *connection) {
 	state := c.ConnectionState()
 	if !state.SupportsDatagrams.Local || !state.SupportsDatagrams.Remote {
@@ -40,6 +41,9 @@ func (p *pulse) start(c *connection) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.stopped {
+		return
+	}
 	p.timer = time.AfterFunc(beat, func() { p.beat(c) })
 }
 

@@ -25,7 +25,7 @@ func (w *world) restarted(before, after []byte, n int) time.Duration {
 		if err != nil {
 			w.Fatal(err)
 		}
-		a, err := listen("", w.Socket(serverHost), w.tls, nil, k)
+		a, err := listen(acceptorConfig{socket: w.Socket(serverHost), tls: w.tls, keys: k})
 		if err != nil {
 			w.Fatal(err)
 		}

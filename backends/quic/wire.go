@@ -44,6 +44,7 @@ var (
 // one that takes too long is reset.
 type exchanges struct {
 	alarms
+	batch    batch
 	follow   sync.Once   // the pool's context
 	unfollow func() bool // set by follow
 }
@@ -90,9 +91,7 @@ func (x *exchanges) run(ctx context.Context, s *quicgo.Stream, do func(*quicgo.S
 // ask is the client's side: it asks for the ID of a stream that was just opened.
 func (x *exchanges) ask(ctx context.Context, s *quicgo.Stream) (id poolkit.ID, err error) {
 	err = x.run(ctx, s, func(s *quicgo.Stream) error {
-		if _, err := s.Write([]byte{hello}); err != nil {
-			return fmt.Errorf("ask for a stream ID: %w", err)
-		}
+		x.batch.write(s, []byte{hello})
 		if n, err := io.ReadFull(s, id[:]); err != nil {
 			return fmt.Errorf("read a stream ID, %d of %d bytes: %w", n, len(id), err)
 		}
@@ -111,9 +110,7 @@ func (x *exchanges) answer(ctx context.Context, s *quicgo.Stream, id poolkit.ID)
 		if b[0] != hello {
 			return fmt.Errorf("%w: a stream began with %#02x, not %#02x", errProtocol, b[0], hello)
 		}
-		if _, err := s.Write(id[:]); err != nil {
-			return fmt.Errorf("send a stream ID: %w", err)
-		}
+		x.batch.write(s, id[:])
 		return nil
 	})
 }

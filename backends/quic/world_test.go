@@ -88,7 +88,7 @@ func (w *world) listen(cfg ListenConfig) *poolkit.Pool[*StreamConn] {
 // is closed with the test.
 func (w *world) acceptor() (*poolkit.Pool[*StreamConn], *acceptor) {
 	w.Helper()
-	a, err := listen("", w.Socket(serverHost), w.tls, nil, nil)
+	a, err := listen(acceptorConfig{socket: w.Socket(serverHost), tls: w.tls})
 	if err != nil {
 		w.Fatal(err)
 	}

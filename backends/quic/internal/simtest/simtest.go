@@ -31,6 +31,7 @@ type Network struct {
 	jitter time.Duration
 	cut    map[string]bool // hosts whose packets are lost, both ways
 	passed int
+	tap    func(from string, data []byte) // or nil
 }
 
 // New returns a running network of so many hosts, with a path of the given round
@@ -107,6 +108,14 @@ func (n *Network) extra() time.Duration {
 	return time.Duration(n.random.Int64N(int64(n.jitter)))
 }
 
+// Tap makes tap see every packet that is sent, with the address of its sender. It
+// must not keep data.
+func (n *Network) Tap(tap func(from string, data []byte)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.tap = tap
+}
+
 // AddNode implements simnet.Router.
 func (n *Network) AddNode(addr net.Addr, node simnet.PacketReceiver) { n.router.AddNode(addr, node) }
 
@@ -116,6 +125,9 @@ func (n *Network) SendPacket(p simnet.Packet) error {
 	lost := n.cut[p.From.String()] || n.cut[p.To.String()] || n.loss > 0 && n.random.Float64() < n.loss
 	if !lost {
 		n.passed++
+	}
+	if n.tap != nil {
+		n.tap(p.From.String(), p.Data)
 	}
 	n.mu.Unlock()
 	if lost {

@@ -1,0 +1,207 @@
+package quic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/poolkit"
+)
+
+// link is one connection we dialled and the count of its streams.
+type link struct {
+	*connection
+
+	established chan struct{} // closed by establish when the handshake is complete, or has failed
+	failure     error         // why it has; set before
+
+	retired atomic.Bool // it is closed, or about to be; set under mu
+
+	mu      sync.Mutex
+	streams int         // guarded by mu, as is the rest: open ones
+	lastEnd time.Time   // when one last ended
+	vacant  *time.Timer // closes the connection once it has carried no stream for a while
+
+	// The context of those who wait for the peer to give back places, and when it was
+	// made. An earlier one, that others still use, ends by its time.
+	waiting      context.Context
+	waitingSince time.Time
+	endWait      context.CancelFunc
+}
+
+func newLink(conn *quicgo.Conn) *link {
+	l := &link{connection: newConnection(conn), established: make(chan struct{})}
+	l.vacant = time.AfterFunc(vacancy, l.retire)
+	return l
+}
+
+// establish waits for the end of the handshake, which has not come yet where the
+// connection began with early data.
+func (l *link) establish(ctx context.Context) {
+	defer close(l.established)
+	if _, err := l.NextConnection(ctx); err != nil {
+		l.failure = connectError(l.remote, err)
+		return
+	}
+	l.pulse.start(l.connection)
+}
+
+// await returns once the handshake is complete.
+func (l *link) await(ctx context.Context) error {
+	select {
+	case <-l.established:
+		return l.failure
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// alive reports whether there is a connection and it can take more streams.
+func (l *link) alive() bool {
+	return l != nil && !l.retired.Load() && l.Context().Err() == nil
+}
+
+// dial opens a stream and asks for its ID. What was sent as early data an attacker may
+// have sent again, and the answer to it may be an attacker's too: the stream counts
+// when the handshake is complete.
+func (l *link) dial(ctx context.Context) (id poolkit.ID, s *quicgo.Stream, err error) {
+	s, err = l.open(ctx)
+	if err != nil {
+		return id, nil, err
+	}
+	id, err = l.exchanges.ask(ctx, s)
+	if err == nil {
+		err = l.await(ctx)
+	}
+	if err != nil {
+		reset(s, codeDone)
+		l.ended()
+		return id, nil, err
+	}
+	return id, s, nil
+}
+
+// open opens a stream. Where the peer grants no more it returns
+// [poolkit.ErrShardFull]: at once when that is the peer's limit, and after a short
+// wait when streams have just ended, whose places the peer has yet to give back. It
+// does the same when the connection is not to be used.
+func (l *link) open(ctx context.Context) (*quicgo.Stream, error) {
+	if !l.usable() {
+		return nil, poolkit.ErrShardFull
+	}
+	settling, ok := l.begun()
+	if !ok {
+		return nil, poolkit.ErrShardFull // the next dial makes a new connection
+	}
+	s, err := l.OpenStream()
+	var limit *quicgo.StreamLimitReachedError
+	if errors.As(err, &limit) {
+		err = poolkit.ErrShardFull
+		if wait := l.creditDelay(); settling < wait {
+			s, err = l.openSync(ctx, wait)
+		}
+	}
+	if err != nil {
+		l.ended()
+	}
+	return s, err
+}
+
+// explain returns the error of a dial as the pool is to see it.
+func (l *link) explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil || l.usable() || errors.Is(err, poolkit.ErrShardFull) {
+		return err
+	}
+	if l.Context().Err() != nil {
+		<-l.established
+		if l.failure != nil {
+			return l.failure
+		}
+	}
+	return fmt.Errorf("%w: %w", poolkit.ErrShardFull, err) // the next dial makes a new connection
+}
+
+// openSync opens a stream as soon as the peer gives back a place.
+func (l *link) openSync(ctx context.Context, wait time.Duration) (*quicgo.Stream, error) {
+	ctx = l.credit(ctx, wait)
+	s, err := l.OpenStreamSync(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return s, err
+}
+
+// credit returns a context that ends with ctx or, because of [poolkit.ErrShardFull],
+// after wait. Those who begin to wait at about the same time share one. ctx must be
+// the same in every call.
+func (l *link) credit(ctx context.Context, wait time.Duration) context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if l.waiting == nil || now.Sub(l.waitingSince) > wait/4 {
+		l.waitingSince = now
+		l.waiting, l.endWait = context.WithTimeoutCause(ctx, wait, poolkit.ErrShardFull)
+	}
+	return l.waiting
+}
+
+// creditDelay is how long the peer may take to give back the place of a stream that
+// has ended. Two round trips do it on a good day.
+func (l *link) creditDelay() time.Duration {
+	return 4*l.ConnectionStats().SmoothedRTT + 100*time.Millisecond
+}
+
+// begun counts a stream, and returns how long ago the last one ended. It reports
+// false when the connection is being given up.
+func (l *link) begun() (settling time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.retired.Load() {
+		return 0, false
+	}
+	if l.streams == 0 {
+		l.vacant.Stop()
+	}
+	l.streams++
+	return time.Since(l.lastEnd), true
+}
+
+// ended counts a stream out.
+func (l *link) ended() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lastEnd = time.Now()
+	if l.streams--; l.streams == 0 && !l.retired.Load() {
+		l.vacant.Reset(vacancy)
+	}
+}
+
+// retire closes a connection that has carried no stream for a while. It runs on the
+// timer's goroutine.
+func (l *link) retire() {
+	l.mu.Lock()
+	if l.streams > 0 {
+		l.mu.Unlock()
+		return
+	}
+	l.retired.Store(true)
+	l.mu.Unlock()
+	_ = l.CloseWithError(codeDone, "no longer needed") // always nil
+}
+
+// close ends the connection.
+func (l *link) close() {
+	l.mu.Lock()
+	l.retired.Store(true)
+	l.vacant.Stop()
+	if l.endWait != nil {
+		l.endWait()
+	}
+	l.mu.Unlock()
+	_ = l.CloseWithError(codeDone, "pool closed") // always nil
+}
