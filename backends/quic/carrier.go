@@ -2,10 +2,9 @@ package quic
 
 import (
 	"context"
+	"net"
 	"sync"
 	"sync/atomic"
-
-	quicgo "github.com/quic-go/quic-go"
 )
 
 // carrier is the connection of one shard, set up when a stream first needs it and
@@ -16,6 +15,7 @@ type carrier struct {
 
 	mu      sync.Mutex // also held while link is set
 	attempt *attempt   // guarded by mu: the one under way, or nil
+	stopped bool       // guarded by mu: the dialer is closed
 }
 
 // attempt is a connection being set up.
@@ -36,13 +36,11 @@ func (c *carrier) connection(ctx context.Context) (*link, error) {
 		c.mu.Unlock()
 		return l, nil
 	}
-	a := c.attempt
-	if a == nil {
-		a = &attempt{done: make(chan struct{})}
-		c.attempt = a
-		c.dialer.work.Go(func() { c.connect(a) }) // ends with the dialer's context
-	}
+	a := c.begin()
 	c.mu.Unlock()
+	if a == nil {
+		return nil, net.ErrClosed
+	}
 
 	select {
 	case <-a.done:
@@ -52,6 +50,17 @@ func (c *carrier) connection(ctx context.Context) (*link, error) {
 	}
 }
 
+// begin returns, under mu, the attempt under way. It begins one if there is none, and
+// returns nil when the dialer is closed.
+func (c *carrier) begin() *attempt {
+	if c.attempt == nil && !c.stopped {
+		a := &attempt{done: make(chan struct{})}
+		c.attempt = a
+		c.dialer.work.Go(func() { c.connect(a) }) // ends with the dialer's context
+	}
+	return c.attempt
+}
+
 func (c *carrier) connect(a *attempt) {
 	leave, err := c.dialer.enter()
 	if err != nil {
@@ -59,27 +68,49 @@ func (c *carrier) connect(a *attempt) {
 		return
 	}
 	defer leave()
-	conn, err := c.dialer.connect()
-	c.settle(a, conn, err)
+	conn, addr, err := c.dialer.connect()
+	if err != nil {
+		c.settle(a, nil, err)
+		return
+	}
+	l := newLink(c, conn, addr)
+	c.settle(a, l, nil)
+	l.establish(c.dialer.ctx)
+}
+
+// settle ends an attempt. The connection that it made takes the place of one that
+// still works, if there is one.
+func (c *carrier) settle(a *attempt, l *link, err error) {
+	c.mu.Lock()
+	c.attempt = nil
+	old := c.link.Load()
 	if err == nil {
-		a.link.establish(c.dialer.ctx)
+		c.link.Store(l)
+	}
+	c.mu.Unlock()
+	a.link, a.err = l, err
+	close(a.done)
+	switch {
+	case !old.alive():
+	case err == nil:
+		old.leave()
+	default:
+		old.renewIn(renewalRetry)
 	}
 }
 
-// settle ends the attempt: the connection can be used.
-func (c *carrier) settle(a *attempt, conn *quicgo.Conn, err error) {
+// renew replaces a connection that works. It stays in use until the new one is.
+func (c *carrier) renew(old *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.attempt = nil
-	if a.err = err; err == nil {
-		a.link = newLink(conn)
-		c.link.Store(a.link)
+	if c.link.Load() == old && old.alive() {
+		c.begin()
 	}
-	close(a.done)
 }
 
-func (c *carrier) close() {
-	if l := c.link.Load(); l != nil {
-		l.close()
-	}
+// stop makes sure that no attempt begins any more.
+func (c *carrier) stop() {
+	c.mu.Lock()
+	c.stopped = true
+	c.mu.Unlock()
 }

@@ -16,6 +16,9 @@ type connection struct {
 	exchanges     exchanges
 	roster        roster
 	pulse         pulse
+
+	beaten func(quicgo.ConnectionStats) // called at each beat; may be nil, as may silent
+	silent func()                       // called when the peer is suspected
 }
 
 // newConnection returns a connection whose pulse is yet to be started.
@@ -39,6 +42,9 @@ func (c *connection) suspect() {
 	c.pulse.suspected.Store(true)
 	c.exchanges.ringNow()
 	c.roster.dismiss()
+	if c.silent != nil {
+		c.silent()
+	}
 }
 
 // trust takes it into use again.

@@ -5,8 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	quicgo "github.com/quic-go/quic-go"
 
@@ -20,7 +25,8 @@ type dialer struct {
 	resolve resolver
 	tls     *tls.Config
 	quic    *quicgo.Config
-	early   bool // resumed sessions begin with early data
+	early   bool          // resumed sessions begin with early data
+	maxAge  time.Duration // after which a connection is renewed; 0 for never
 
 	partings *alarms // set where streams close gently
 
@@ -32,11 +38,14 @@ type dialer struct {
 	// one out again; never closed.
 	setup chan struct{}
 
-	carriers [maxShards]carrier // by shard
+	carriers  [maxShards]carrier // by shard
+	addresses *addresses
+	targets   atomic.Pointer[[]target] // as they were looked up last
 
 	mu        sync.Mutex
 	transport *quicgo.Transport // guarded by mu: one socket for all connections; nil until the first
 	owned     bool              // guarded by mu: the transport's socket is ours to close
+	links     map[*link]bool    // guarded by mu: those that have not ended
 }
 
 func newDialer(r resolver, tlsConf *tls.Config, conf *quicgo.Config, socket net.PacketConn) *dialer {
@@ -45,6 +54,9 @@ func newDialer(r resolver, tlsConf *tls.Config, conf *quicgo.Config, socket net.
 		tls:     resuming(withALPN(tlsConf)),
 		quic:    conf,
 		setup:   make(chan struct{}, settingUp),
+
+		addresses: newAddresses(),
+		links:     make(map[*link]bool),
 	}
 	if socket != nil {
 		d.transport = &quicgo.Transport{Conn: socket}
@@ -58,22 +70,27 @@ func newDialer(r resolver, tlsConf *tls.Config, conf *quicgo.Config, socket net.
 
 // Dial implements [poolkit.Dialer].
 func (d *dialer) Dial(ctx context.Context, shard int) (poolkit.ID, *StreamConn, error) {
-	l, err := d.carriers[shard].connection(ctx)
-	if err != nil {
-		return poolkit.ID{}, nil, err
-	}
-	id, stream, err := l.dial(ctx)
-	if errors.Is(err, quicgo.Err0RTTRejected) { // the server does not know our session any more
-		if err = l.await(ctx); err == nil {
-			id, stream, err = l.dial(ctx)
+	for {
+		l, err := d.carriers[shard].connection(ctx)
+		if err != nil {
+			return poolkit.ID{}, nil, err
 		}
+		id, stream, err := l.dial(ctx)
+		if errors.Is(err, quicgo.Err0RTTRejected) { // the server does not know our session any more
+			if err = l.await(ctx); err == nil {
+				id, stream, err = l.dial(ctx)
+			}
+		}
+		switch {
+		case errors.Is(err, errRetired) && ctx.Err() == nil:
+			continue // it is not the shard's connection any more
+		case err != nil:
+			return poolkit.ID{}, nil, l.explain(ctx, err)
+		}
+		s := newStreamConn(l.connection, stream, serverPreface, d.partings)
+		s.onEnd = l.ended
+		return id, s, nil
 	}
-	if err != nil {
-		return poolkit.ID{}, nil, l.explain(ctx, err)
-	}
-	s := newStreamConn(l.connection, stream, serverPreface, d.partings)
-	s.onEnd = l.ended
-	return id, s, nil
 }
 
 // enter waits until a connection may be set up. The caller calls leave when it is.
@@ -88,24 +105,38 @@ func (d *dialer) enter() (leave func(), err error) {
 
 // connect makes one connection. With early data it can be used before its handshake
 // is complete.
-func (d *dialer) connect() (*quicgo.Conn, error) {
-	addr, err := resolve(d.ctx, d.resolve)
+func (d *dialer) connect() (*quicgo.Conn, netip.AddrPort, error) {
+	targets, err := resolve(d.ctx, d.resolve)
 	if err != nil {
-		return nil, err
+		return nil, netip.AddrPort{}, err
 	}
+	d.targets.Store(&targets)
 	t, err := d.socket()
 	if err != nil {
-		return nil, err
+		return nil, netip.AddrPort{}, err
 	}
 	dial := t.Dial
 	if d.early {
 		dial = t.DialEarly
 	}
-	conn, err := dial(d.ctx, addr, d.tls, d.quic)
+	to := d.addresses.choose(targets, time.Now())
+	conn, err := dial(d.ctx, net.UDPAddrFromAddrPort(to.addr), named(d.tls, to.host), d.quic)
 	if err != nil {
-		return nil, connectError(addr, err)
+		d.addresses.left(to.addr)
+		d.eject(to.addr)
+		return nil, to.addr, d.connectError(to.addr, err)
 	}
-	return conn, nil
+	return conn, to.addr, nil
+}
+
+// named returns conf with the name of the server, where it has none.
+func named(conf *tls.Config, host string) *tls.Config {
+	if conf.ServerName != "" || host == "" {
+		return conf
+	}
+	conf = conf.Clone()
+	conf.ServerName = host
+	return conf
 }
 
 // socket returns the transport of all connections.
@@ -125,8 +156,8 @@ func (d *dialer) socket() (*quicgo.Transport, error) {
 }
 
 // connectError says which failures to connect waiting will not cure: those of the
-// TLS handshake, at either end.
-func connectError(addr net.Addr, err error) error {
+// TLS handshake, at either end, unless another server may do better.
+func (d *dialer) connectError(addr netip.AddrPort, err error) error {
 	wrapped := fmt.Errorf("connect to %v: %w", addr, err)
 	var t *quicgo.TransportError
 	if !errors.As(err, &t) || !t.ErrorCode.IsCryptoError() {
@@ -136,19 +167,33 @@ func connectError(addr net.Addr, err error) error {
 	if t.ErrorCode == noApplicationProtocol {
 		hint = "the server does not offer the protocol " + alpn
 	}
-	return poolkit.Permanent(fmt.Errorf("%w (%s)", wrapped, hint))
+	wrapped = fmt.Errorf("%w (%s)", wrapped, hint)
+	if d.addresses.another(*d.targets.Load(), time.Now()) {
+		return wrapped
+	}
+	return poolkit.Permanent(wrapped)
 }
 
 // noApplicationProtocol is the TLS alert of that name (RFC 7301) as QUIC sends it
 // (RFC 9001, section 4.8).
 const noApplicationProtocol = 0x100 + 120
 
+// open returns the connections that have not ended, those included that were replaced.
+func (d *dialer) open() []*link {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Keys(d.links))
+}
+
 // close ends every connection and the socket.
 func (d *dialer) close() error {
 	d.cancel()
-	d.work.Wait()
 	for i := range d.carriers {
-		d.carriers[i].close()
+		d.carriers[i].stop()
+	}
+	d.work.Wait()
+	for _, l := range d.open() {
+		l.close()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/vistone/poolkit/poolkit"
@@ -14,16 +15,27 @@ import (
 
 // DialConfig says how a pool dials. Only Addr or Resolve, and TLS, are required.
 type DialConfig struct {
-	// Addr is the server's address, host:port. It is looked up anew for every
-	// connection.
+	// Addr is the server's address, host:port, or those of several servers that offer
+	// the same, with commas between. Connections are spread evenly over the servers. A
+	// server that fails gets no new ones for a second, and longer each time that it
+	// fails again, up to a minute; its share comes back to it then. Addresses are
+	// looked up anew for every connection.
 	Addr string
 
-	// Resolve, if set, is asked for the address instead, for every connection.
-	Resolve func(context.Context) (string, error)
+	// Resolve, if set, is asked for the addresses instead, for every connection. Each
+	// is host:port.
+	Resolve func(context.Context) ([]string, error)
 
-	// TLS is the client's configuration. Where it names no server, the host of Addr is
-	// used. The protocol np-quic is added to it.
+	// TLS is the client's configuration. Where it names no server, the host of the
+	// address is used. The protocol np-quic is added to it.
 	TLS *tls.Config
+
+	// MaxAge is how long a connection is used before it is replaced by a new one, to
+	// what its address means then; zero is for ever. Nobody notices: the new connection
+	// is there before the streams of the old one leave the pool, a few at a time, and
+	// those in use go on to their end. Each takes up to a tenth less, so that they do
+	// not all do it at once.
+	MaxAge time.Duration
 
 	// EarlyData makes connections after the first ask for their streams with the first
 	// packet (QUIC's 0-RTT): they are ready one round trip later instead of two, if the
@@ -60,26 +72,36 @@ func Dial(cfg DialConfig) (*poolkit.Pool[*StreamConn], error) {
 	if cfg.TLS == nil {
 		return nil, errors.New("quic: DialConfig.TLS is nil: set it to say how to verify the server")
 	}
-	tlsConf := cfg.TLS
-	resolve := resolver(cfg.Resolve)
-	if resolve == nil {
-		host, _, err := net.SplitHostPort(cfg.Addr)
-		if err != nil {
-			return nil, fmt.Errorf("quic: DialConfig.Addr must be host:port: %w", err)
-		}
-		if tlsConf.ServerName == "" && host != "" {
-			tlsConf = tlsConf.Clone()
-			tlsConf.ServerName = host
-		}
-		resolve = func(context.Context) (string, error) { return cfg.Addr, nil }
+	resolve, err := cfg.resolver()
+	if err != nil {
+		return nil, err
 	}
-	d := newDialer(resolve, tlsConf, clientSettings(cfg.KeepAlive), cfg.PacketConn)
+	d := newDialer(resolve, cfg.TLS, clientSettings(cfg.KeepAlive), cfg.PacketConn)
 	d.early = cfg.EarlyData
+	d.maxAge = cfg.MaxAge
 	p, err := poolkit.New(d.poolConfig(cfg.MinCapacity, cfg.MaxCapacity, cfg.Sizing, cfg.Hooks))
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return p, nil
+}
+
+// resolver returns what finds the servers, or what is wrong with their addresses.
+func (cfg *DialConfig) resolver() (resolver, error) {
+	if cfg.MaxAge < 0 {
+		return nil, fmt.Errorf("quic: DialConfig.MaxAge is negative (%v): zero is for ever", cfg.MaxAge)
+	}
+	if cfg.Resolve != nil {
+		return cfg.Resolve, nil
+	}
+	addrs := strings.Split(cfg.Addr, ",")
+	for i, addr := range addrs {
+		addrs[i] = strings.TrimSpace(addr)
+		if _, _, err := net.SplitHostPort(addrs[i]); err != nil {
+			return nil, fmt.Errorf("quic: DialConfig.Addr must be host:port, or several with commas between: %w", err)
+		}
+	}
+	return fixed(addrs...), nil
 }
 
 // ListenConfig says how a pool listens. Only Addr or PacketConn, and TLS, are

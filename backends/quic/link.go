@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,15 +19,23 @@ import (
 type link struct {
 	*connection
 
+	carrier *carrier       // set by newLink
+	addr    netip.AddrPort // of the server; set by newLink
+	quality quality
+	poor    atomic.Bool // others carry better
+
 	established chan struct{} // closed by establish when the handshake is complete, or has failed
 	failure     error         // why it has; set before
 
-	retired atomic.Bool // it is closed, or about to be; set under mu
+	retired atomic.Bool // it takes no more streams; set under mu
 
 	mu      sync.Mutex
 	streams int         // guarded by mu, as is the rest: open ones
 	lastEnd time.Time   // when one last ended
 	vacant  *time.Timer // closes the connection once it has carried no stream for a while
+	renewal *time.Timer // replaces the connection; nil where none is due
+	fading  *time.Timer // lets idle streams go once it has been replaced
+	leaving bool        // it has been replaced
 
 	// The context of those who wait for the peer to give back places, and when it was
 	// made. An earlier one, that others still use, ends by its time.
@@ -34,10 +44,30 @@ type link struct {
 	endWait      context.CancelFunc
 }
 
-func newLink(conn *quicgo.Conn) *link {
-	l := &link{connection: newConnection(conn), established: make(chan struct{})}
+func newLink(c *carrier, conn *quicgo.Conn, addr netip.AddrPort) *link {
+	l := &link{connection: newConnection(conn), carrier: c, addr: addr, established: make(chan struct{})}
 	l.vacant = time.AfterFunc(vacancy, l.retire)
+	l.beaten, l.silent = l.judge, l.fail
+	c.dialer.mu.Lock()
+	c.dialer.links[l] = true
+	c.dialer.mu.Unlock()
+	context.AfterFunc(conn.Context(), l.lost)
 	return l
+}
+
+// fail is called when nothing comes back from the peer.
+func (l *link) fail() { l.carrier.dialer.eject(l.addr) }
+
+// lost is called when the connection has ended.
+func (l *link) lost() {
+	d := l.carrier.dialer
+	d.mu.Lock()
+	delete(d.links, l)
+	d.mu.Unlock()
+	d.addresses.left(l.addr)
+	if !l.retired.Load() {
+		d.eject(l.addr)
+	}
 }
 
 // establish waits for the end of the handshake, which has not come yet where the
@@ -45,10 +75,14 @@ func newLink(conn *quicgo.Conn) *link {
 func (l *link) establish(ctx context.Context) {
 	defer close(l.established)
 	if _, err := l.NextConnection(ctx); err != nil {
-		l.failure = connectError(l.remote, err)
+		l.failure = l.carrier.dialer.connectError(l.addr, err)
 		return
 	}
+	l.carrier.dialer.addresses.worked(l.addr)
 	l.pulse.start(l.connection)
+	if age := l.carrier.dialer.maxAge; age > 0 {
+		l.renewIn(age - rand.N(age/10+1)) // not all that were made at once together
+	}
 }
 
 // await returns once the handshake is complete.
@@ -60,6 +94,9 @@ func (l *link) await(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 }
+
+// errRetired says that a connection is not its shard's any more.
+var errRetired = errors.New("the connection takes no more streams")
 
 // alive reports whether there is a connection and it can take more streams.
 func (l *link) alive() bool {
@@ -89,14 +126,14 @@ func (l *link) dial(ctx context.Context) (id poolkit.ID, s *quicgo.Stream, err e
 // open opens a stream. Where the peer grants no more it returns
 // [poolkit.ErrShardFull]: at once when that is the peer's limit, and after a short
 // wait when streams have just ended, whose places the peer has yet to give back. It
-// does the same when the connection is not to be used.
+// does the same when the connection is not to be used, or others carry better.
 func (l *link) open(ctx context.Context) (*quicgo.Stream, error) {
-	if !l.usable() {
+	if !l.usable() || l.poor.Load() {
 		return nil, poolkit.ErrShardFull
 	}
 	settling, ok := l.begun()
 	if !ok {
-		return nil, poolkit.ErrShardFull // the next dial makes a new connection
+		return nil, errRetired
 	}
 	s, err := l.OpenStream()
 	var limit *quicgo.StreamLimitReachedError
@@ -176,7 +213,11 @@ func (l *link) ended() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lastEnd = time.Now()
-	if l.streams--; l.streams == 0 && !l.retired.Load() {
+	switch l.streams--; {
+	case l.streams > 0:
+	case l.leaving:
+		l.vacant.Reset(lingering)
+	case !l.retired.Load():
 		l.vacant.Reset(vacancy)
 	}
 }
@@ -198,7 +239,11 @@ func (l *link) retire() {
 func (l *link) close() {
 	l.mu.Lock()
 	l.retired.Store(true)
-	l.vacant.Stop()
+	for _, t := range []*time.Timer{l.vacant, l.renewal, l.fading} {
+		if t != nil {
+			t.Stop()
+		}
+	}
 	if l.endWait != nil {
 		l.endWait()
 	}

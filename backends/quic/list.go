@@ -4,6 +4,7 @@ package quic
 // the values bring along. Nothing is allocated, and any node is removed in one step.
 type list[T any] struct {
 	front, back *node[T]
+	len         int
 }
 
 // node is a value's place in a list. The zero node is in none.
@@ -21,6 +22,7 @@ func (l *list[T]) push(n *node[T], value T) {
 		l.back.next = n
 	}
 	l.back = n
+	l.len++
 }
 
 // remove takes a node out. It reports false when it is in no list.
@@ -39,6 +41,7 @@ func (n *node[T]) remove() bool {
 	} else {
 		n.next.prev = n.prev
 	}
+	l.len--
 	*n = node[T]{}
 	return true
 }

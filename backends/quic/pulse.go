@@ -6,15 +6,17 @@ import (
 	"time"
 )
 
-// How silence is noticed, counted in beats. A peer that is there answers a probe
-// within a round trip: whoever is silent for four seconds is probed at every beat
-// from then on, is suspected when no answer comes for a second more, and given up
-// after eleven in all. QUIC's own means, the idle timeout and keep-alive pings,
-// together take forty.
+// How silence is noticed. A peer that is there answers a probe within a round trip:
+// whoever is silent for four seconds is probed, again a few times in quick succession,
+// since a packet may be lost, is suspected when no answer has come for a second, and
+// given up after eleven in all. QUIC's own means, the idle timeout and keep-alive
+// pings, together take forty.
 const (
-	beat        = time.Second
-	probeAfter  = 4
-	giveUpAfter = 11
+	beat         = time.Second
+	probeAfter   = 4 * beat
+	probeAgain   = beat / 4
+	suspectAfter = 5 * beat
+	giveUpAfter  = 11 * beat
 )
 
 // probeSize makes a probe a packet large enough to be answered by a stateless reset
@@ -29,8 +31,8 @@ type pulse struct {
 	mu      sync.Mutex
 	timer   *time.Timer // guarded by mu, as is the rest
 	stopped bool
-	heard   uint64 // packets received, at the latest beat
-	silence int    // beats since it last grew
+	heard   uint64    // packets received, at the latest beat
+	heardAt time.Time // the beat at which it last had grown
 }
 
 // start begins the watch, once the handshake is complete.
@@ -44,6 +46,7 @@ func (p *pulse) start(c *connection) {
 	if p.stopped {
 		return
 	}
+	p.heardAt = time.Now()
 	p.timer = time.AfterFunc(beat, func() { p.beat(c) })
 }
 
@@ -64,15 +67,21 @@ func (p *pulse) beat(c *connection) {
 		p.mu.Unlock()
 		return
 	}
-	p.timer.Reset(beat)
-	p.silence++
+	now := time.Now()
 	if stats.PacketsReceived != p.heard {
-		p.silence = 0
+		p.heard, p.heardAt = stats.PacketsReceived, now
 	}
-	p.heard = stats.PacketsReceived
-	silence := p.silence
+	silence := now.Sub(p.heardAt)
+	next := beat
+	if silence >= probeAfter && silence < suspectAfter {
+		next = probeAgain
+	}
+	p.timer.Reset(next)
 	p.mu.Unlock()
 
+	if c.beaten != nil {
+		c.beaten(stats)
+	}
 	if silence >= probeAfter {
 		_ = c.SendDatagram(make([]byte, probeSize)) // fails only once the connection has ended
 	}
@@ -84,7 +93,7 @@ func (p *pulse) beat(c *connection) {
 		_ = c.CloseWithError(codeSilent, "silent peer") // always nil
 	case silence == 0 && p.suspected.Load():
 		c.trust()
-	case silence > probeAfter && time.Duration(silence-probeAfter)*beat > grace && !p.suspected.Load():
+	case silence >= suspectAfter && silence-probeAfter > grace && !p.suspected.Load():
 		c.suspect()
 	}
 }

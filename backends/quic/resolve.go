@@ -2,22 +2,29 @@ package quic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strconv"
 
 	"github.com/vistone/poolkit/poolkit"
 )
 
-// A resolver returns the address of the server, as host:port.
-type resolver func(context.Context) (string, error)
+// A resolver returns the addresses of the servers, each as host:port.
+type resolver func(context.Context) ([]string, error)
+
+// fixed is a resolver of addresses that do not change.
+func fixed(addrs ...string) resolver {
+	return func(context.Context) ([]string, error) { return addrs, nil }
+}
 
 // hasty makes a resolver of a function that knows no context. When the context ends
 // first, it does not wait for the function, whose goroutine ends when it returns.
 func hasty(f func() (string, error)) resolver {
-	return func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) ([]string, error) {
 		type answer struct {
 			addr string
 			err  error
@@ -31,9 +38,9 @@ func hasty(f func() (string, error)) resolver {
 		}()
 		select {
 		case a := <-answers:
-			return a.addr, a.err
+			return []string{a.addr}, a.err
 		case <-ctx.Done():
-			return "", context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 	}
 }
@@ -45,41 +52,59 @@ func catch(err *error) {
 	}
 }
 
-// resolve asks a resolver, and looks up the host it names. IPv4 comes first, as it
-// does in package net.
-func resolve(ctx context.Context, r resolver) (addr *net.UDPAddr, err error) {
+// resolve asks a resolver, and looks up the hosts it names. One that cannot be looked
+// up is left out as long as there is another.
+func resolve(ctx context.Context, r resolver) (targets []target, err error) {
 	defer func() { err = poolkit.Permanent(err) }()
 	defer catch(&err)
-	hostport, err := r(ctx)
+	addrs, err := r(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("resolve the server's address: %w", err)
 	}
+	if len(addrs) == 0 {
+		return nil, errors.New("the address resolver returned no address: return at least one host:port")
+	}
+	var problems error
+	for _, addr := range addrs {
+		t, err := lookUp(ctx, addr)
+		if err != nil {
+			problems = errors.Join(problems, err)
+			continue
+		}
+		targets = append(targets, t)
+	}
+	if len(targets) == 0 {
+		return nil, problems
+	}
+	return targets, nil
+}
+
+// lookUp returns the addresses that host:port means. IPv4 comes first, as it does in
+// package net.
+func lookUp(ctx context.Context, hostport string) (target, error) {
 	host, service, err := net.SplitHostPort(hostport)
 	if err != nil {
-		return nil, fmt.Errorf("the server's address must be host:port: %w", err)
+		return target{}, fmt.Errorf("the server's address must be host:port: %w", err)
 	}
 	port, err := net.DefaultResolver.LookupPort(ctx, "udp", service)
 	if err != nil {
-		return nil, fmt.Errorf("the port of the server's address %q: %w", hostport, err)
+		return target{}, fmt.Errorf("the port of the server's address %q: %w", hostport, err)
 	}
 	if port == 0 {
-		return nil, fmt.Errorf("the server's address %q has no port: nobody can be reached on port 0", hostport)
+		return target{}, fmt.Errorf("the server's address %q has no port: nobody can be reached on port 0", hostport)
 	}
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(port))), nil
-	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, fmt.Errorf("look up the server's host: %w", err)
-	}
-	best := ips[0]
-	for _, ip := range ips {
-		if ip.Unmap().Is4() {
-			best = ip.Unmap()
-			break
+	ips := make([]netip.Addr, 1)
+	if ips[0], err = netip.ParseAddr(host); err != nil {
+		if ips, err = net.DefaultResolver.LookupNetIP(ctx, "ip", host); err != nil {
+			return target{}, fmt.Errorf("look up the server's host: %w", err)
 		}
 	}
-	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(best, uint16(port))), nil
+	t := target{host: host}
+	for _, ip := range ips {
+		t.addrs = append(t.addrs, netip.AddrPortFrom(ip.Unmap(), uint16(port)))
+	}
+	slices.SortStableFunc(t.addrs, func(a, b netip.AddrPort) int { return a.Addr().BitLen() - b.Addr().BitLen() })
+	return t, nil
 }
 
 // checkAddress reports what is wrong with an address to listen on.

@@ -11,11 +11,6 @@ import (
 	"github.com/vistone/poolkit/poolkit"
 )
 
-// at is a resolver that returns a fixed address.
-func at(hostport string) resolver {
-	return func(context.Context) (string, error) { return hostport, nil }
-}
-
 func TestAddressesAreResolved(t *testing.T) {
 	for hostport, want := range map[string]string{
 		"10.1.2.3:4433":         "10.1.2.3:4433",
@@ -27,12 +22,12 @@ func TestAddressesAreResolved(t *testing.T) {
 		"10.1.2.3:domain":       "10.1.2.3:53",
 		"localhost:4433":        "127.0.0.1:4433", // IPv4 first
 	} {
-		addr, err := resolve(t.Context(), at(hostport))
+		addr, err := resolve(t.Context(), fixed(hostport))
 		if err != nil {
 			t.Errorf("%s: %v", hostport, err)
 			continue
 		}
-		if got := addr.String(); got != want {
+		if got := addr[0].addrs[0].String(); got != want || len(addr) != 1 {
 			t.Errorf("%s: %s, want %s", hostport, got, want)
 		}
 	}
@@ -53,7 +48,7 @@ func TestABadAddressIsAPermanentErrorThatQuotesIt(t *testing.T) {
 		"10.1.2.3:4433:5": "10.1.2.3:4433:5",
 		":4433":           "host",
 	} {
-		addr, err := resolve(t.Context(), at(hostport))
+		addr, err := resolve(t.Context(), fixed(hostport))
 		if err == nil {
 			t.Errorf("%q is resolved to %v", hostport, addr)
 			continue
@@ -67,14 +62,14 @@ func TestABadAddressIsAPermanentErrorThatQuotesIt(t *testing.T) {
 func TestAHostThatDoesNotExistIsAPermanentError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // no test asks the network
-	_, err := resolve(ctx, at("nowhere.invalid:4433"))
+	_, err := resolve(ctx, fixed("nowhere.invalid:4433"))
 	if !poolkit.IsPermanent(err) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestWhatAResolverFailsWithIsToldAndPermanent(t *testing.T) {
-	_, err := resolve(t.Context(), func(context.Context) (string, error) { return "10.1.2.3:1", io.ErrNoProgress })
+	_, err := resolve(t.Context(), func(context.Context) ([]string, error) { return []string{"10.1.2.3:1"}, io.ErrNoProgress })
 	if !errors.Is(err, io.ErrNoProgress) || !poolkit.IsPermanent(err) {
 		t.Errorf("%v", err)
 	}
@@ -83,17 +78,34 @@ func TestWhatAResolverFailsWithIsToldAndPermanent(t *testing.T) {
 func TestAResolverIsGivenTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(io.ErrNoProgress)
-	_, err := resolve(ctx, func(ctx context.Context) (string, error) { return "", context.Cause(ctx) })
+	_, err := resolve(ctx, func(ctx context.Context) ([]string, error) { return nil, context.Cause(ctx) })
 	if !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("%v", err)
 	}
 }
 
+func TestAServerThatCannotBeFoundDoesNotHideTheOthers(t *testing.T) {
+	targets, err := resolve(t.Context(), fixed("10.0.0.1:0", "10.0.0.2:4433", "nonsense", "[::1]:4433"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(targets) != 2 || targets[0].host != "10.0.0.2" || targets[1].host != "::1" {
+		t.Errorf("%v", targets)
+	}
+	_, err = resolve(t.Context(), fixed("10.0.0.1:0", "nonsense"))
+	if !poolkit.IsPermanent(err) || !strings.Contains(err.Error(), "10.0.0.1:0") || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("%v", err)
+	}
+	if _, err = resolve(t.Context(), fixed()); !poolkit.IsPermanent(err) {
+		t.Errorf("no address at all: %v", err)
+	}
+}
+
 func TestAPanicOfAResolverIsAPermanentErrorThatSaysWhere(t *testing.T) {
 	for name, r := range map[string]resolver{
-		"a value":         func(context.Context) (string, error) { panic("no address today") },
-		"an error":        func(context.Context) (string, error) { panic(io.ErrNoProgress) },
-		"a runtime error": func(context.Context) (string, error) { return ([]string)(nil)[len(t.Name())], nil },
+		"a value":         func(context.Context) ([]string, error) { panic("no address today") },
+		"an error":        func(context.Context) ([]string, error) { panic(io.ErrNoProgress) },
+		"a runtime error": func(context.Context) ([]string, error) { return ([][]string)(nil)[len(t.Name())], nil },
 		"no resolver":     nil,
 	} {
 		addr, err := resolve(t.Context(), r)

@@ -41,6 +41,22 @@ func (r *roster) dismiss() {
 	}
 }
 
+// let lets go one part in so many of the streams, the longest idle ones.
+func (r *roster) let(parts int) {
+	r.mu.Lock()
+	n := (r.idle.len + parts - 1) / parts
+	gone := make([]*StreamConn, 0, n)
+	for range n {
+		front := r.idle.front
+		gone = append(gone, front.value)
+		front.remove()
+	}
+	r.mu.Unlock()
+	for _, s := range gone {
+		s.sentry.gone()
+	}
+}
+
 // sentry watches one idle stream, which it is a part of.
 type sentry struct {
 	place  node[*StreamConn]

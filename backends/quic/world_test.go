@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,14 +33,20 @@ type world struct {
 	*testing.T
 	*simtest.Network
 
-	tls *tls.Config // the server's
+	tls        *tls.Config  // the server's
+	handshakes atomic.Int64 // that clients have begun
 }
 
 // inWorld runs a test in virtual time. When it returns, no goroutine is left.
 func inWorld(t *testing.T, test func(*testing.T, *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		test(t, &world{T: t, Network: simtest.New(t, hosts, rtt), tls: simtest.Certificate(t)})
+		w := &world{T: t, Network: simtest.New(t, hosts, rtt), tls: simtest.Certificate(t)}
+		w.tls.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			w.handshakes.Add(1)
+			return nil, nil // the same for all
+		}
+		test(t, w)
 	})
 }
 
