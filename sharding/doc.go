@@ -4,7 +4,9 @@
 // member the pool has open on it holds exactly one: from the moment it is
 // promised until it has been closed. [Set] counts those places and says which
 // shard takes the next member: the lowest-numbered one with room, so that a
-// pool folds together onto few connections when demand falls.
+// pool folds together onto few connections when demand falls. Where members are
+// better shared out among several connections, [Set.Spread] has it balance over the
+// first few.
 //
 // A shard can also be out of use for a while. It rests after a failure
 // ([Set.Rest]), and it counts as full at fewer places when the peer has shown

@@ -33,6 +33,7 @@ func (t Tally) Open() int { return t.Promised + t.Idle + t.OnLoan + t.Closing }
 type Set struct {
 	places int
 	most   int
+	spread int // over how many shards Reserve balances; see Spread
 	shards []shard
 	total  [states]int
 	first  int // no shard below first takes a member
@@ -60,20 +61,22 @@ func NewSet(places, most int) *Set {
 	if places <= 0 || most <= 0 {
 		panic(fmt.Sprintf("sharding: NewSet(%d, %d): both must be positive", places, most))
 	}
-	return &Set{places: places, most: most}
+	return &Set{places: places, most: most, spread: 1}
 }
 
 // Reserve promises a place on the lowest-numbered shard with room that is not
-// resting. It reports false where there is none.
+// resting, or, of those it balances over, on the emptiest: see [Set.Spread]. It
+// reports false where there is none.
 func (s *Set) Reserve() (shard int, ok bool) {
 	for s.first < len(s.shards) && !s.shards[s.first].hasRoom() {
 		s.first++
 	}
-	if s.first == len(s.shards) && !s.grow(s.first) {
+	shard = s.emptiest()
+	if !s.grow(shard) {
 		return 0, false
 	}
-	s.promise(s.first)
-	return s.first, true
+	s.promise(shard)
+	return shard, true
 }
 
 // probed is how many shards have to fail before it is taken to be more than the

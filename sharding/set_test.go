@@ -34,7 +34,7 @@ func TestCountFollowsTheDocumentedFormula(t *testing.T) {
 }
 
 // reserve takes n places and returns their shards.
-func reserve(t *testing.T, s *sharding.Set, n int) (shards []int) {
+func reserve(t testing.TB, s *sharding.Set, n int) (shards []int) {
 	t.Helper()
 	for range n {
 		shard, ok := s.Reserve()
