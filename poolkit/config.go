@@ -66,6 +66,11 @@ type Config[C any] struct {
 	// everything the pool has open.
 	Places, MaxShards int
 
+	// Spread is over how many shards members are shared out evenly before further
+	// shards are used; default 1, so that they fold together on few. It is good where
+	// each shard leads somewhere else. More than MaxShards means all of them.
+	Spread int
+
 	// MaxDialing is the number of dials under way at once; default 32.
 	MaxDialing int
 
@@ -164,6 +169,7 @@ func (cfg Config[C]) withDefaults() (Config[C], error) {
 		{"MaxCapacity", cfg.MaxCapacity},
 		{"Places", cfg.Places},
 		{"MaxShards", cfg.MaxShards},
+		{"Spread", cfg.Spread},
 		{"MaxDialing", cfg.MaxDialing},
 	} {
 		if n.value < 0 {
@@ -186,6 +192,7 @@ func (cfg Config[C]) withDefaults() (Config[C], error) {
 	}
 	orDefault(&cfg.Places, defaultPlaces)
 	orDefault(&cfg.MaxShards, defaultMaxShards)
+	orDefault(&cfg.Spread, 1)
 	orDefault(&cfg.MaxDialing, defaultMaxDialing)
 	orDefault(&cfg.DialTimeout, defaultDialTimeout)
 	return cfg, nil

@@ -55,12 +55,14 @@ type ledger[C any] struct {
 }
 
 func newLedger[C any](cfg *Config[C]) ledger[C] {
+	shards := sharding.NewSet(cfg.Places, cfg.MaxShards)
+	shards.Spread(cfg.Spread)
 	return ledger[C]{
 		dials:       cfg.Dialer != nil,
 		maxDialing:  cfg.MaxDialing,
 		newestFirst: cfg.NewestFirst,
 		firstID:     cfg.FirstID,
-		shards:      sharding.NewSet(cfg.Places, cfg.MaxShards),
+		shards:      shards,
 		members:     make(map[ID]*member[C]),
 		minCapacity: cfg.MinCapacity,
 		maxCapacity: cfg.MaxCapacity,
@@ -209,24 +211,30 @@ func (l *ledger[C]) errTooMany() error {
 }
 
 // trim marks the members for shutting that stood idle beyond the target ever since
-// it was last called. It begins with the highest shard and the youngest member, and
-// leaves alone what the peer has opened.
+// it was last called. It takes them from the shards that were needed last, the
+// youngest first, and leaves alone what the peer has opened.
 func (l *ledger[C]) trim() []*member[C] {
 	surplus := min(l.lowWater-l.target, l.dialled)
-	var gone []*member[C]
-	for shard := l.shards.Len() - 1; shard >= 0 && surplus > 0; shard-- {
-		for m := l.idle.back; m != nil && surplus > 0 && l.shards.At(shard).Idle > 0; {
-			older := m.prev
-			if m.shard == shard && !m.accepted {
-				l.counts.expired++
-				l.close(m, Surplus)
-				gone = append(gone, m)
-				surplus--
-			}
-			m = older
-		}
-	}
 	l.lowWater = l.idle.len
+	if surplus <= 0 {
+		return nil
+	}
+	own := make([]int, l.shards.Len())
+	for m := l.idle.front; m != nil; m = m.next {
+		own[m.shard] += m.own()
+	}
+	take := l.shards.Shed(surplus, own)
+	gone := make([]*member[C], 0, surplus)
+	for m := l.idle.back; len(gone) < surplus; {
+		older := m.prev
+		if !m.accepted && take[m.shard] > 0 {
+			take[m.shard]--
+			l.counts.expired++
+			l.close(m, Surplus)
+			gone = append(gone, m)
+		}
+		m = older
+	}
 	return gone
 }
 

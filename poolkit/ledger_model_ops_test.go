@@ -355,17 +355,49 @@ func (w *model) free(a *actor) {
 }
 
 func (w *model) trim() {
-	var mine []*actor
-	for _, a := range slices.Backward(w.idle) {
-		if !a.m.accepted {
-			mine = append(mine, a)
+	var want []*actor
+	for range w.low - w.target {
+		if a := w.dearest(want); a != nil {
+			want = append(want, a)
 		}
 	}
-	slices.SortStableFunc(mine, func(a, b *actor) int { return cmp.Compare(b.m.shard, a.m.shard) })
-	want := mine[:min(len(mine), max(w.low-w.target, 0))]
 	w.counts.expired += uint64(len(want))
 	w.closed(w.l.trim(), want)
 	w.low = len(w.idle)
+}
+
+// dearest is the idle member to shut next, when some are gone: the youngest on the
+// highest shard that is not spread over, or else on the fullest, where those that are
+// being shut do not count.
+func (w *model) dearest(gone []*actor) *actor {
+	var best *actor
+	rank := func(a *actor) (further, stay, shard int) {
+		if a.m.shard >= max(w.cfg.Spread, 1) {
+			return a.m.shard, 0, 0
+		}
+		stay = w.staying(a.m.shard)
+		for _, b := range gone {
+			if b.m.shard == a.m.shard {
+				stay--
+			}
+		}
+		return 0, stay, a.m.shard
+	}
+	for _, a := range slices.Backward(w.idle) {
+		if a.m.accepted || slices.Contains(gone, a) {
+			continue
+		}
+		if best == nil {
+			best = a
+			continue
+		}
+		further, stay, shard := rank(a)
+		bestFurther, bestStay, bestShard := rank(best)
+		if cmp.Or(cmp.Compare(further, bestFurther), cmp.Compare(stay, bestStay), cmp.Compare(shard, bestShard)) > 0 {
+			best = a
+		}
+	}
+	return best
 }
 
 func (w *model) flush() {

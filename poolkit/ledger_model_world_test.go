@@ -104,8 +104,19 @@ func (w *model) open(shard int) (n int) {
 	return n
 }
 
+// staying is open without those that are being shut.
+func (w *model) staying(shard int) int {
+	n := w.open(shard)
+	for _, a := range w.in(closing) {
+		if a.m.shard == shard {
+			n--
+		}
+	}
+	return n
+}
+
 // lowest is the first shard that may be dialled: in an outage, of those that failed
-// least.
+// least, and otherwise, as far as the spread goes, of the emptiest.
 func (w *model) lowest() (int, bool) {
 	if w.failures >= probeAfter {
 		best := -1
@@ -116,12 +127,13 @@ func (w *model) lowest() (int, bool) {
 		}
 		return best, best >= 0
 	}
+	best := -1
 	for i, s := range w.shards {
-		if s.restUntil.IsZero() && w.open(i) < s.limit {
-			return i, true
+		if s.restUntil.IsZero() && w.open(i) < s.limit && (best < 0 || i < w.cfg.Spread && w.staying(i) < w.staying(best)) {
+			best = i
 		}
 	}
-	return 0, false
+	return best, best >= 0
 }
 
 // missing is how many members have to be ordered.

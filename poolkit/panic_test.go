@@ -167,6 +167,7 @@ func TestNewReportsWhatIsWrong(t *testing.T) {
 		},
 		"poolkit: Config.MinCapacity is negative (-1)": func(c *poolkit.Config[*conn]) { c.MinCapacity = -1 },
 		"poolkit: Config.MaxDialing is negative (-5)":  func(c *poolkit.Config[*conn]) { c.MaxDialing = -5 },
+		"poolkit: Config.Spread is negative (-2)":      func(c *poolkit.Config[*conn]) { c.Spread = -2 },
 		"poolkit: Step panicked: no": func(c *poolkit.Config[*conn]) {
 			c.Sizing = policy(func(sizing.Observation) sizing.Decision { panic("no") })
 		},

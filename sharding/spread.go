@@ -7,16 +7,21 @@ package sharding
 // it is.
 func (s *Set) Spread(n int) { s.spread = max(1, min(n, s.most)) }
 
-// emptiest returns the shard with room that has the fewest open places of those that
-// are spread over, the lowest-numbered of these; else first, which may be yet to
-// come into being.
+// staying is how many open places of a shard count for the balance. Those that are
+// being closed do not: when a connection dies, its members are replaced where they
+// were.
+func (s *shard) staying() int { return s.open - s.held[Closing] }
+
+// emptiest returns the shard with room where the fewest places stay open, of those
+// that are spread over, and the lowest-numbered of these; else first, which may be yet
+// to come into being.
 func (s *Set) emptiest() int {
 	best := s.first
-	for i := s.first + 1; i < s.spread && best < len(s.shards) && s.shards[best].open > 0; i++ {
+	for i := s.first + 1; i < s.spread && best < len(s.shards) && s.shards[best].staying() > 0; i++ {
 		if i == len(s.shards) {
 			return i // yet to come into being, and so empty
 		}
-		if sh := &s.shards[i]; sh.hasRoom() && sh.open < s.shards[best].open {
+		if sh := &s.shards[i]; sh.hasRoom() && sh.staying() < s.shards[best].staying() {
 			best = i
 		}
 	}
@@ -25,8 +30,8 @@ func (s *Set) emptiest() int {
 
 // Shed says from which shards to take n members away, so that it undoes what
 // Reserve does: from the highest-numbered shard first, down to those that are spread
-// over, and there from the fullest, the highest-numbered of these. Places that are
-// being closed do not make a shard full.
+// over, and there from the one where the most places stay open, the highest-numbered
+// of these.
 //
 // At most may[i] are taken from shard i; may has one number for each of [Set.Len]
 // shards. So has the result; it adds up to n, or to as many as may be taken.
@@ -39,8 +44,7 @@ func (s *Set) Shed(n int, may []int) []int {
 	for ; n > 0; n-- {
 		fullest, most := -1, 0
 		for i := range min(s.spread, len(may)) {
-			sh := &s.shards[i]
-			if stay := sh.open - sh.held[Closing] - take[i]; take[i] < may[i] && stay >= most {
+			if stay := s.shards[i].staying() - take[i]; take[i] < may[i] && stay >= most {
 				fullest, most = i, stay
 			}
 		}

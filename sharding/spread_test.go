@@ -28,6 +28,18 @@ func TestASpreadSetBalancesBeforeItUsesFurtherShards(t *testing.T) {
 	}
 }
 
+func TestWhatIsBeingClosedDoesNotCountForTheBalance(t *testing.T) {
+	s := sharding.NewSet(4, 2)
+	s.Spread(2)
+	reserve(t, s, 6)
+	for range 3 {
+		s.Move(0, sharding.Promised, sharding.Closing)
+	}
+	if diff := cmp.Diff([]int{0, 1}, reserve(t, s, 2)); diff != "" {
+		t.Errorf("of 4 places 3 are being closed on shard 0, so that it has room for one: %s", diff)
+	}
+}
+
 func TestAShardThatRestsTakesItsShareWhenItIsBack(t *testing.T) {
 	s := sharding.NewSet(8, 3)
 	s.Spread(3)
@@ -72,12 +84,14 @@ func TestReserveTakesTheEmptiestOfTheSpread(t *testing.T) {
 		for i := range limit {
 			limit[i] = places
 		}
-		open := func(i int) int {
+		at := func(i int) sharding.Tally {
 			if i >= s.Len() {
-				return 0
+				return sharding.Tally{}
 			}
-			return s.At(i).Open()
+			return s.At(i)
 		}
+		open := func(i int) int { return at(i).Open() }
+		staying := func(i int) int { return at(i).Promised }
 		rests := func(i int) bool { return i < s.Len() && s.Resting(i) }
 		for step := range 50_000 {
 			switch op := rng.IntN(20); {
@@ -87,7 +101,7 @@ func TestReserveTakesTheEmptiestOfTheSpread(t *testing.T) {
 					if rests(i) || open(i) >= limit[i] {
 						continue
 					}
-					if want < 0 || i < spread && open(i) < open(want) {
+					if want < 0 || i < spread && staying(i) < staying(want) {
 						want = i
 					}
 				}
@@ -96,8 +110,12 @@ func TestReserveTakesTheEmptiestOfTheSpread(t *testing.T) {
 					t.Fatalf("spread over %d, step %d: shard %d was reserved (%t), want %d", spread, step, got, ok, want)
 				}
 			case op < 17 && s.Len() > 0:
-				if shard := rng.IntN(s.Len()); s.At(shard).Promised > 0 {
-					s.Move(shard, sharding.Promised, sharding.Free)
+				shard := rng.IntN(s.Len())
+				switch tally := s.At(shard); {
+				case tally.Closing > 0:
+					s.Move(shard, sharding.Closing, sharding.Free)
+				case tally.Promised > 0:
+					s.Move(shard, sharding.Promised, []sharding.State{sharding.Free, sharding.Closing}[rng.IntN(2)])
 				}
 			case op == 17:
 				s.ReserveOn(rng.IntN(most))
