@@ -54,7 +54,7 @@ func (p *Pool[C]) watch(m *member[C]) (err error) {
 		return nil
 	}
 	defer contain("Watch", &err)
-	m.stop = p.cfg.Watch(m.conn, func() { p.lose(m) })
+	m.stop = p.cfg.Watch(m.conn, m.lose)
 	return nil
 }
 

@@ -49,7 +49,7 @@ type ledger[C any] struct {
 	permanent   error     // the same, if marked so
 
 	firstGiven bool   // the member with firstID has arrived
-	epoch      uint64 // counts flushes
+	epoch      uint32 // counts flushes
 	draining   bool   // no hand-outs, no dials
 	counts     counts
 }

@@ -28,7 +28,7 @@ type model struct {
 	byID      [modelIDs][]*waiter[int]
 
 	target, low int
-	epoch       uint64
+	epoch       uint32
 	firstGiven  bool
 	failures    int
 	pausedUntil time.Time // zero: not paused

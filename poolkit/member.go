@@ -7,26 +7,27 @@ import (
 )
 
 // member is one connection or stream of a pool, from its arrival until it is shut.
+// There are many, so the fields are in the order that takes the least room.
 type member[C any] struct {
-	pool     *Pool[C] // set by newMember, as are the next five
-	conn     C
-	id       ID
-	shard    int
-	accepted bool // the peer opened it
-	made     time.Time
+	pool  *Pool[C] // set by newMember, as are made, shard, id and accepted
+	conn  C
+	made  time.Time
+	shard int
 
 	stop func() bool // ends the watch; belongs to whoever takes the member out of idle
 
-	// The rest is part of the ledger.
+	// The rest is part of the ledger, but for id and accepted.
+	prev, next *member[C]
+	loans      uint64 // how often it was lent: what a Lease is checked against
+	epoch      uint32 // the ledger's when it was promised
+	id         ID
+	accepted   bool // the peer opened it
 	state      memberState
 	lost       bool   // the watch fired while the member was arriving
 	joined     bool   // it arrived, and was not turned away
 	untried    bool   // whoever gets it first is yet to find it alive; belongs to whoever that is
 	redeems    bool   // it arrived after failures, which end when it is found alive
-	loans      uint64 // how often it was lent: what a Lease is checked against
-	epoch      uint64 // the ledger's when it was promised
 	why        Reason // once closing
-	prev, next *member[C]
 }
 
 type memberState uint8

@@ -72,7 +72,8 @@ func (p *Pool[C]) buryAll(ms []*member[C]) {
 
 // lose is called by a member's watch: the member has ended by itself. It does not
 // block. The goroutine ends when the member is shut; Close waits for it.
-func (p *Pool[C]) lose(m *member[C]) {
+func (m *member[C]) lose() {
+	p := m.pool
 	p.mu.Lock()
 	if !p.ledger.lose(m) {
 		p.mu.Unlock()

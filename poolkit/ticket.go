@@ -11,7 +11,7 @@ import (
 // once.
 type ticket struct {
 	shard    int
-	epoch    uint64
+	epoch    uint32
 	accepted bool // made for an offer; then id is promised too
 	id       ID
 }
