@@ -159,7 +159,8 @@ func (a *acceptor) acceptStreams(conn *quicgo.Conn, seat *seat) {
 		_ = conn.CloseWithError(codeDone, "pool closed") // always nil; does nothing if it has ended
 		seat.leave()
 	}()
-	c := newConnection(conn)
+	c := newConnection(conn, clientPreface, a.partings)
+	c.streamEnded = seat.leave
 	c.pulse.start(c)
 	for {
 		stream, err := c.AcceptStream(a.ctx)
@@ -256,9 +257,7 @@ func (o *offer) Admit(ctx context.Context, id poolkit.ID) (*StreamConn, error) {
 		o.seat.leave()
 		return nil, fmt.Errorf("client %v: %w", o.conn.remote, err)
 	}
-	s := newStreamConn(o.conn, o.stream, clientPreface, o.seat.acceptor.partings)
-	s.onEnd = o.seat.leave
-	return s, nil
+	return newStreamConn(o.conn, o.stream), nil
 }
 
 // proven returns once the handshake is complete. Until then, what came as early data

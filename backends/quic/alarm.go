@@ -68,7 +68,7 @@ func (q *alarms) tick() {
 	q.mu.Lock()
 	q.armed = false
 	due := q.takeUntil(now)
-	if next := q.queue.front; next != nil {
+	if next := q.queue.front(); next != nil {
 		q.arm(next.value.due.Sub(now))
 	}
 	q.mu.Unlock()
@@ -97,7 +97,7 @@ func (q *alarms) end() {
 // takeUntil takes out, under mu, what is due at a certain time.
 func (q *alarms) takeUntil(t time.Time) []ringer {
 	var due []ringer
-	for n := q.queue.front; n != nil && !n.value.due.After(t); n = q.queue.front {
+	for n := q.queue.front(); n != nil && !n.value.due.After(t); n = q.queue.front() {
 		due = append(due, n.value.what)
 		n.remove()
 	}

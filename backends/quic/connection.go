@@ -19,11 +19,22 @@ type connection struct {
 
 	beaten func(quicgo.ConnectionStats) // called at each beat; may be nil, as may silent
 	silent func()                       // called when the peer is suspected
+
+	// What its streams have in common, set before there are any.
+	preface     int64   // bytes of the ID exchange in the receive direction
+	partings    *alarms // set in a compatibility pool, where Close is gentle
+	streamEnded func()  // called once for each, when both its halves have been ended
 }
 
 // newConnection returns a connection whose pulse is yet to be started.
-func newConnection(conn *quicgo.Conn) *connection {
-	c := &connection{Conn: conn, local: conn.LocalAddr(), remote: conn.RemoteAddr()}
+func newConnection(conn *quicgo.Conn, preface int64, partings *alarms) *connection {
+	c := &connection{
+		Conn:     conn,
+		local:    conn.LocalAddr(),
+		remote:   conn.RemoteAddr(),
+		preface:  preface,
+		partings: partings,
+	}
 	c.exchanges.delay = exchangeTimeout
 	context.AfterFunc(conn.Context(), func() {
 		c.pulse.stop()

@@ -87,9 +87,7 @@ func (d *dialer) Dial(ctx context.Context, shard int) (poolkit.ID, *StreamConn, 
 		case err != nil:
 			return poolkit.ID{}, nil, l.explain(ctx, err)
 		}
-		s := newStreamConn(l.connection, stream, serverPreface, d.partings)
-		s.onEnd = l.ended
-		return id, s, nil
+		return id, newStreamConn(l.connection, stream), nil
 	}
 }
 

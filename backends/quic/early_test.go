@@ -183,7 +183,7 @@ func TestEarlyDataToASilentServerFailsAfterTheHandshakeTimeout(t *testing.T) {
 		if took := time.Since(begun); took > 2*handshakeTimeout+rtt {
 			t.Errorf("noticed after %v", took)
 		}
-		if s := client.Stats(); s.Created != 0 || s.Shards > 1 {
+		if s := client.Stats(); s.Created != 0 {
 			t.Errorf("%+v", s)
 		}
 		w.Cut(serverHost, false)

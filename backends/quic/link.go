@@ -45,7 +45,13 @@ type link struct {
 }
 
 func newLink(c *carrier, conn *quicgo.Conn, addr netip.AddrPort) *link {
-	l := &link{connection: newConnection(conn), carrier: c, addr: addr, established: make(chan struct{})}
+	l := &link{
+		connection:  newConnection(conn, serverPreface, c.dialer.partings),
+		carrier:     c,
+		addr:        addr,
+		established: make(chan struct{}),
+	}
+	l.streamEnded = l.ended
 	l.vacant = time.AfterFunc(vacancy, l.retire)
 	l.beaten, l.silent = l.judge, l.fail
 	c.dialer.mu.Lock()
@@ -151,16 +157,16 @@ func (l *link) open(ctx context.Context) (*quicgo.Stream, error) {
 
 // explain returns the error of a dial as the pool is to see it.
 func (l *link) explain(ctx context.Context, err error) error {
-	if ctx.Err() != nil || l.usable() || errors.Is(err, poolkit.ErrShardFull) {
+	if ctx.Err() != nil || errors.Is(err, poolkit.ErrShardFull) {
 		return err
 	}
-	if l.Context().Err() != nil {
-		<-l.established
-		if l.failure != nil {
-			return l.failure
-		}
+	if failure := l.await(ctx); failure != nil {
+		return failure
 	}
-	return fmt.Errorf("%w: %w", poolkit.ErrShardFull, err) // the next dial makes a new connection
+	if !l.usable() {
+		err = fmt.Errorf("%w: %w", poolkit.ErrShardFull, err) // the next dial makes a new connection
+	}
+	return err
 }
 
 // openSync opens a stream as soon as the peer gives back a place.

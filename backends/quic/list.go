@@ -1,47 +1,50 @@
 package quic
 
 // list is values in the order in which they were added, linked through nodes that
-// the values bring along. Nothing is allocated, and any node is removed in one step.
+// the values bring along. Nothing is allocated, and any node is removed in one step,
+// without knowing its list: the links form a ring, in which root stands between the
+// last and the first.
 type list[T any] struct {
-	front, back *node[T]
-	len         int
+	root node[T]
 }
 
 // node is a value's place in a list. The zero node is in none.
 type node[T any] struct {
 	value      T
-	in         *list[T]
 	prev, next *node[T]
 }
 
-func (l *list[T]) push(n *node[T], value T) {
-	n.value, n.in, n.prev, n.next = value, l, l.back, nil
-	if l.back == nil {
-		l.front = n
-	} else {
-		l.back.next = n
+// front returns the first node, or nil when there is none.
+func (l *list[T]) front() *node[T] {
+	if l.root.next == &l.root {
+		return nil
 	}
-	l.back = n
-	l.len++
+	return l.root.next
+}
+
+// len counts the nodes, one by one.
+func (l *list[T]) len() (n int) {
+	for at := l.front(); at != nil && at != &l.root; at = at.next {
+		n++
+	}
+	return n
+}
+
+func (l *list[T]) push(n *node[T], value T) {
+	root := &l.root
+	if root.next == nil {
+		root.prev, root.next = root, root
+	}
+	n.value, n.prev, n.next = value, root.prev, root
+	n.prev.next, root.prev = n, n
 }
 
 // remove takes a node out. It reports false when it is in no list.
 func (n *node[T]) remove() bool {
-	l := n.in
-	if l == nil {
+	if n.next == nil {
 		return false
 	}
-	if n.prev == nil {
-		l.front = n.next
-	} else {
-		n.prev.next = n.next
-	}
-	if n.next == nil {
-		l.back = n.prev
-	} else {
-		n.next.prev = n.prev
-	}
-	l.len--
+	n.prev.next, n.next.prev = n.next, n.prev
 	*n = node[T]{}
 	return true
 }

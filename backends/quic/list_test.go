@@ -13,14 +13,11 @@ func (l *list[T]) values(t *testing.T) []T {
 	t.Helper()
 	var forth, back []*node[T]
 	var vs []T
-	for n := l.front; n != nil; n = n.next {
+	for n := l.front(); n != nil && n != &l.root; n = n.next {
 		forth = append(forth, n)
 		vs = append(vs, n.value)
-		if n.in != l {
-			t.Fatal("a node does not know its list")
-		}
 	}
-	for n := l.back; n != nil; n = n.prev {
+	for n := l.root.prev; n != nil && n != &l.root; n = n.prev {
 		back = append(back, n)
 	}
 	slices.Reverse(back)
@@ -63,17 +60,20 @@ func TestAListDoesWhatASliceDoes(t *testing.T) {
 func TestAnEmptyListHasNoEnds(t *testing.T) {
 	var l list[string]
 	var n node[string]
+	if l.front() != nil {
+		t.Error("a list that nobody has used has a front")
+	}
 	if n.remove() {
 		t.Error("removed a node that is in no list")
 	}
 	l.push(&n, "only")
-	if l.front != &n || l.back != &n {
+	if l.front() != &n || l.root.prev != &n {
 		t.Error("the only node is not at both ends")
 	}
 	if !n.remove() || n.remove() {
 		t.Error("a node is to be removed once")
 	}
-	if l.front != nil || l.back != nil {
+	if l.front() != nil || l.root.prev != &l.root {
 		t.Error("an empty list has ends")
 	}
 }

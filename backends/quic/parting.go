@@ -12,20 +12,11 @@ const (
 	silence  = time.Minute // for a byte, while somebody reads
 )
 
-// unknown is the final size of a receiving half whose end has not been seen.
-const unknown = -1
-
-// parting is a gentle close: the send half has ended, and the receiving half is
-// given the time to. All of it is guarded by StreamConn.mu, but for the alarm, which
+// parting is a gentle close under way: the send half has ended, and the receiving
+// half is given the time to. It is guarded by StreamConn.mu, but for the alarm, which
 // is the queue's.
 type parting struct {
 	alarm
-	leaving bool
-
-	read     int64 // bytes read, the preface included
-	final    int64 // bytes the peer sent in all, or unknown
-	eof      bool  // a reader has seen the end
-	readers  int   // reads under way
 	lastRead time.Time
 	lastByte time.Time
 }
@@ -33,16 +24,14 @@ type parting struct {
 // part begins the gentle close.
 func (s *StreamConn) part() {
 	s.mu.Lock()
-	if s.leaving || s.shut {
+	if s.parting != nil || s.shut {
 		s.mu.Unlock()
 		return
 	}
-	s.leaving = true
+	now := time.Now()
+	p := &parting{lastRead: now, lastByte: now}
+	s.parting = p
 	over := s.eof
-	if !over {
-		s.lastRead = time.Now()
-		s.lastByte = s.lastRead
-	}
 	s.mu.Unlock()
 
 	s.endWrites()
@@ -50,7 +39,7 @@ func (s *StreamConn) part() {
 		s.finish()
 		return
 	}
-	s.partings.set(&s.alarm, s)
+	s.conn.partings.set(&p.alarm, s)
 	s.SetReceiveFinalSizeCallback(s.sawFinal)
 }
 
@@ -58,7 +47,6 @@ func (s *StreamConn) part() {
 // connection's event loop, and does nothing that waits.
 func (s *StreamConn) sawFinal(size int64) {
 	s.mu.Lock()
-	s.final = size
 	complete := s.read >= size && s.readers == 0 && !s.shut
 	if complete {
 		s.shut = true // so that no more reads begin
@@ -79,26 +67,26 @@ func (s *StreamConn) sawFinal(size int64) {
 func (s *StreamConn) ring() {
 	s.mu.Lock()
 	wait := s.remaining(time.Now())
-	shut := s.shut
+	shut, p := s.shut, s.parting
 	s.mu.Unlock()
 	switch {
 	case shut:
 	case wait > 0:
-		s.partings.set(&s.alarm, s)
+		s.conn.partings.set(&p.alarm, s)
 	default:
 		s.finish()
 	}
 }
 
-// remaining returns how long the receiving half may still take.
-func (p *parting) remaining(now time.Time) time.Duration {
+// remaining returns, under mu, how long the receiving half may still take.
+func (s *StreamConn) remaining(now time.Time) time.Duration {
 	switch {
-	case p.eof:
+	case s.eof:
 		return 0
-	case p.readers > 0:
-		return p.lastByte.Add(silence).Sub(now)
+	case s.readers > 0:
+		return s.parting.lastByte.Add(silence).Sub(now)
 	default:
-		return p.lastRead.Add(patience).Sub(now)
+		return s.parting.lastRead.Add(patience).Sub(now)
 	}
 }
 
@@ -120,13 +108,13 @@ func (s *StreamConn) readEnds(n int, err error) {
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		s.eof = true
 	}
-	if s.leaving {
-		s.lastRead = time.Now()
+	if p := s.parting; p != nil {
+		p.lastRead = time.Now()
 		if n > 0 {
-			s.lastByte = s.lastRead
+			p.lastByte = p.lastRead
 		}
 	}
-	over := s.leaving && s.eof
+	over := s.parting != nil && s.eof
 	s.mu.Unlock()
 	if over {
 		s.finish()

@@ -20,32 +20,26 @@ import (
 type StreamConn struct {
 	*quicgo.Stream
 
-	conn     *connection
-	sentry   sentry  // while the stream is idle
-	preface  int64   // bytes of the ID exchange in the receive direction
-	partings *alarms // set in a compatibility pool, where Close is gentle
-	onEnd    func()  // called once, when both halves have been ended; may be nil
+	conn   *connection
+	sentry sentry // while the stream is idle
 
 	writing sync.Mutex // held during a write, and by whoever ends the send half
 	cut     bool       // a write was cut short by our own close; guarded by writing
 
-	mu     sync.Mutex
-	lease  poolkit.Lease[*StreamConn] // guarded by mu, as is all that follows
-	shut   bool                       // both halves have been ended, or are about to be
-	noMore bool                       // the send half has been ended
-	parting
+	mu      sync.Mutex
+	readers int32                      // guarded by mu, as is all that follows: reads under way
+	lease   poolkit.Lease[*StreamConn] //
+	parting *parting                   // a gentle close, if there was one
+	read    int64                      // bytes read, the preface included
+	eof     bool                       // a reader has seen the end
+	shut    bool                       // both halves have been ended, or are about to be
+	noMore  bool                       // the send half has been ended
 }
 
 var _ net.Conn = (*StreamConn)(nil)
 
-func newStreamConn(conn *connection, s *quicgo.Stream, preface int64, partings *alarms) *StreamConn {
-	return &StreamConn{
-		Stream:   s,
-		conn:     conn,
-		preface:  preface,
-		partings: partings,
-		parting:  parting{final: unknown, read: preface},
-	}
+func newStreamConn(conn *connection, s *quicgo.Stream) *StreamConn {
+	return &StreamConn{Stream: s, conn: conn, read: conn.preface}
 }
 
 // LocalAddr returns the local address of the connection that the stream belongs to.
@@ -68,7 +62,7 @@ func (s *StreamConn) ID() poolkit.ID {
 // CloseWrite or Close, [net.ErrClosed] after our own Close, and an error with
 // Timeout() after the deadline.
 func (s *StreamConn) Read(p []byte) (int, error) {
-	if s.partings == nil {
+	if s.conn.partings == nil {
 		n, err := s.Stream.Read(p)
 		return n, s.explain("read", err)
 	}
@@ -187,7 +181,7 @@ func (s *StreamConn) CloseRead() error {
 //
 // Closing again does nothing.
 func (s *StreamConn) Close() error {
-	if s.partings != nil {
+	if s.conn.partings != nil {
 		s.part()
 		return nil
 	}
@@ -235,14 +229,12 @@ func (s *StreamConn) claim() bool {
 }
 
 func (s *StreamConn) endHalves() {
-	if s.partings != nil {
-		s.partings.cancel(&s.alarm)
+	if s.parting != nil { // set no more, once somebody has claimed the end
+		s.conn.partings.cancel(&s.parting.alarm)
 	}
 	s.CancelRead(codeDone)
 	s.endWrites()
-	if s.onEnd != nil {
-		s.onEnd()
-	}
+	s.conn.streamEnded()
 }
 
 func (s *StreamConn) endLease() {
@@ -269,7 +261,7 @@ func (s *StreamConn) explain(op string, err error) error {
 	s.mu.Unlock()
 	var stream *quicgo.StreamError
 	switch {
-	case errors.Is(err, io.EOF) && (s.partings != nil || !closed):
+	case errors.Is(err, io.EOF) && (s.conn.partings != nil || !closed):
 		return err // reading to the end may have ended a gentle close
 	case closed:
 		return s.opError(op, net.ErrClosed)

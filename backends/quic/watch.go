@@ -31,7 +31,7 @@ func (r *roster) dismiss() {
 	r.mu.Lock()
 	r.lost = true
 	var gone []*StreamConn
-	for n := r.idle.front; n != nil; n = r.idle.front {
+	for n := r.idle.front(); n != nil; n = r.idle.front() {
 		gone = append(gone, n.value)
 		n.remove()
 	}
@@ -44,10 +44,10 @@ func (r *roster) dismiss() {
 // let lets go one part in so many of the streams, the longest idle ones.
 func (r *roster) let(parts int) {
 	r.mu.Lock()
-	n := (r.idle.len + parts - 1) / parts
+	n := (r.idle.len() + parts - 1) / parts
 	gone := make([]*StreamConn, 0, n)
 	for range n {
-		front := r.idle.front
+		front := r.idle.front()
 		gone = append(gone, front.value)
 		front.remove()
 	}
@@ -98,7 +98,7 @@ func watch(s *StreamConn, gone func()) (stop func() bool) {
 // It may run on the connection's event loop.
 func (s *StreamConn) finishedIdle(size int64) {
 	w := &s.sentry
-	if size > s.preface {
+	if size > s.conn.preface {
 		w.unwait = context.AfterFunc(s.Context(), w.gone)
 		w.state.Store(left)
 		return
