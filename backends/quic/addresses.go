@@ -153,6 +153,18 @@ func (a *addresses) failed(addr netip.AddrPort, now time.Time) (ejection time.Du
 	return ejection, true
 }
 
+// unused reports whether there is a target without a connection that could have one.
+func (a *addresses) unused(targets []target, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, t := range targets {
+		if _, ok := a.first(t, now); ok && a.connections(t) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // another reports whether there is a target that can be connected to.
 func (a *addresses) another(targets []target, now time.Time) bool {
 	a.mu.Lock()

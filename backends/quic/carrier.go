@@ -23,6 +23,7 @@ type attempt struct {
 	done chan struct{} // closed by the attempt's goroutine when it is over
 	link *link         // set before done is closed, as is err
 	err  error
+	even bool // it is made so that streams move to it; guarded by the carrier's mu
 }
 
 // connection returns the shard's connection. ctx bounds the wait, not the attempt:
@@ -54,6 +55,9 @@ func (c *carrier) connection(ctx context.Context) (*link, error) {
 // returns nil when the dialer is closed.
 func (c *carrier) begin() *attempt {
 	if c.attempt == nil && !c.stopped {
+		if dead := c.link.Load(); !dead.alive() && dead != nil {
+			dead.over() // so that where it led is known before the next is chosen
+		}
 		a := &attempt{done: make(chan struct{})}
 		c.attempt = a
 		c.dialer.work.Go(func() { c.connect(a) }) // ends with the dialer's context
@@ -91,10 +95,12 @@ func (c *carrier) settle(a *attempt, l *link, err error) {
 	a.link, a.err = l, err
 	close(a.done)
 	switch {
+	case a.even && err == nil:
+		c.dialer.even()
 	case !old.alive():
 	case err == nil:
 		old.leave()
-	default:
+	case c.dialer.maxAge > 0:
 		old.renewIn(renewalRetry)
 	}
 }
@@ -105,6 +111,15 @@ func (c *carrier) renew(old *link) {
 	defer c.mu.Unlock()
 	if c.link.Load() == old && old.alive() {
 		c.begin()
+	}
+}
+
+// extend makes a connection where there is none, for streams of the others.
+func (c *carrier) extend() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.link.Load().alive() && c.attempt == nil && !c.stopped {
+		c.begin().even = true
 	}
 }
 

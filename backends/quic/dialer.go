@@ -26,6 +26,7 @@ type dialer struct {
 	tls     *tls.Config
 	quic    *quicgo.Config
 	early   bool          // resumed sessions begin with early data
+	spread  int           // shards that share the streams evenly
 	maxAge  time.Duration // after which a connection is renewed; 0 for never
 
 	partings *alarms // set where streams close gently

@@ -30,6 +30,11 @@ type DialConfig struct {
 	// address is used. The protocol np-quic is added to it.
 	TLS *tls.Config
 
+	// Connections is over how many connections streams are spread evenly before further
+	// ones are opened; zero is one for each server of Addr. Several pay on a path that
+	// loses packets, since each slows down for its own losses only.
+	Connections int
+
 	// MaxAge is how long a connection is used before it is replaced by a new one, to
 	// what its address means then; zero is for ever. Nobody notices: the new connection
 	// is there before the streams of the old one leave the pool, a few at a time, and
@@ -66,42 +71,50 @@ type DialConfig struct {
 // 128 streams each. It does not wait for the server: see [poolkit.Pool.WaitReady].
 //
 // Acquire hands out the youngest stream, while a pool of [Listen] hands out the
-// oldest, so that two ends that both take any stream do not take the same.
+// oldest, so that two ends that both take any stream do not take the same. With
+// several servers it hands out the oldest, so that all are used.
 // Leases are of single use: Release, Discard and the stream's own Close all end it.
 func Dial(cfg DialConfig) (*poolkit.Pool[*StreamConn], error) {
 	if cfg.TLS == nil {
 		return nil, errors.New("quic: DialConfig.TLS is nil: set it to say how to verify the server")
 	}
-	resolve, err := cfg.resolver()
+	resolve, servers, err := cfg.resolver()
 	if err != nil {
 		return nil, err
+	}
+	switch {
+	case cfg.MaxAge < 0:
+		return nil, fmt.Errorf("quic: DialConfig.MaxAge is negative (%v): zero is for ever", cfg.MaxAge)
+	case cfg.Connections < 0 || cfg.Connections > maxShards:
+		return nil, fmt.Errorf("quic: DialConfig.Connections is %d: a pool has up to %d", cfg.Connections, maxShards)
 	}
 	d := newDialer(resolve, cfg.TLS, clientSettings(cfg.KeepAlive), cfg.PacketConn)
 	d.early = cfg.EarlyData
 	d.maxAge = cfg.MaxAge
-	p, err := poolkit.New(d.poolConfig(cfg.MinCapacity, cfg.MaxCapacity, cfg.Sizing, cfg.Hooks))
+	core := d.poolConfig(cfg.MinCapacity, cfg.MaxCapacity, cfg.Sizing, cfg.Hooks)
+	d.spread = min(max(cfg.Connections, servers), maxShards)
+	core.Spread = d.spread
+	core.NewestFirst = servers == 1
+	p, err := poolkit.New(core)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return p, nil
 }
 
-// resolver returns what finds the servers, or what is wrong with their addresses.
-func (cfg *DialConfig) resolver() (resolver, error) {
-	if cfg.MaxAge < 0 {
-		return nil, fmt.Errorf("quic: DialConfig.MaxAge is negative (%v): zero is for ever", cfg.MaxAge)
-	}
+// resolver returns what finds the servers, and how many there are as far as is known.
+func (cfg *DialConfig) resolver() (r resolver, servers int, err error) {
 	if cfg.Resolve != nil {
-		return cfg.Resolve, nil
+		return cfg.Resolve, 1, nil
 	}
 	addrs := strings.Split(cfg.Addr, ",")
 	for i, addr := range addrs {
 		addrs[i] = strings.TrimSpace(addr)
 		if _, _, err := net.SplitHostPort(addrs[i]); err != nil {
-			return nil, fmt.Errorf("quic: DialConfig.Addr must be host:port, or several with commas between: %w", err)
+			return nil, 0, fmt.Errorf("quic: DialConfig.Addr must be host:port, or several with commas between: %w", err)
 		}
 	}
-	return fixed(addrs...), nil
+	return fixed(addrs...), len(addrs), nil
 }
 
 // ListenConfig says how a pool listens. Only Addr or PacketConn, and TLS, are

@@ -23,6 +23,7 @@ type link struct {
 	addr    netip.AddrPort // of the server; set by newLink
 	quality quality
 	poor    atomic.Bool // others carry better
+	over    func()      // lost, once; called when the connection has ended
 
 	established chan struct{} // closed by establish when the handshake is complete, or has failed
 	failure     error         // why it has; set before
@@ -57,14 +58,22 @@ func newLink(c *carrier, conn *quicgo.Conn, addr netip.AddrPort) *link {
 	c.dialer.mu.Lock()
 	c.dialer.links[l] = true
 	c.dialer.mu.Unlock()
-	context.AfterFunc(conn.Context(), l.lost)
+	l.over = sync.OnceFunc(l.lost)
+	context.AfterFunc(conn.Context(), l.over)
 	return l
 }
 
 // fail is called when nothing comes back from the peer.
 func (l *link) fail() { l.carrier.dialer.eject(l.addr) }
 
-// lost is called when the connection has ended.
+// load is the number of streams.
+func (l *link) load() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.streams
+}
+
+// lost takes a connection that has ended out of the books.
 func (l *link) lost() {
 	d := l.carrier.dialer
 	d.mu.Lock()

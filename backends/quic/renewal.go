@@ -1,7 +1,6 @@
 package quic
 
 import (
-	"net/netip"
 	"time"
 )
 
@@ -39,47 +38,58 @@ func (l *link) renewIn(d time.Duration) {
 func (l *link) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.retired.Swap(true) {
-		return
-	}
-	l.leaving = true
-	steps := fadeSteps
-	l.fading = time.AfterFunc(fadeAfter, func() { l.fade(&steps) })
-}
-
-// fade lets go a part of the idle streams, after the last step all. It runs on the
-// timer's goroutine.
-func (l *link) fade(steps *int) {
-	if *steps == 0 || l.Context().Err() != nil {
-		l.roster.dismiss()
-		return
-	}
-	l.roster.let(*steps)
-	*steps--
-	l.mu.Lock()
-	l.fading.Reset(fadeStep)
-	l.mu.Unlock()
-}
-
-// eject keeps new connections from an address that has failed, while there are
-// others.
-func (d *dialer) eject(addr netip.AddrPort) {
-	ejection, ok := d.addresses.failed(addr, time.Now())
-	if targets := d.targets.Load(); ok && len(*targets) > 1 {
-		time.AfterFunc(ejection, d.rebalance)
+	if !l.retired.Swap(true) {
+		l.leaving = true
+		l.fade(fadeSteps)
 	}
 }
 
-// rebalance moves a connection to where there are fewer, and looks again when it has.
-func (d *dialer) rebalance() {
-	crowded, ok := d.addresses.uneven(*d.targets.Load(), time.Now())
-	if !ok {
-		return
-	}
-	for i := range d.carriers {
-		if l := d.carriers[i].link.Load(); l.alive() && l.addr == crowded {
-			d.carriers[i].renew(l)
+// fade, called under mu, begins to let idle streams go: all of them in the end.
+func (l *link) fade(steps int) {
+	l.fading = time.AfterFunc(fadeAfter, func() {
+		if steps == 0 {
+			l.roster.dismiss()
+			l.carrier.dialer.even()
 			return
 		}
+		l.roster.let(part(l.roster.size(), steps))
+		steps--
+		l.again()
+	})
+}
+
+// shed lets n idle streams go, a few at a time.
+func (l *link) shed(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n <= 0 || l.retired.Load() || l.fading != nil {
+		return
+	}
+	steps := fadeSteps
+	l.fading = time.AfterFunc(fadeAfter, func() {
+		some := part(n, steps)
+		l.roster.let(some)
+		n -= some
+		if steps--; steps > 0 {
+			l.again()
+			return
+		}
+		l.mu.Lock()
+		if !l.leaving {
+			l.fading = nil
+		}
+		l.mu.Unlock()
+	})
+}
+
+// again makes the timer of fade or shed go off once more.
+func (l *link) again() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.Context().Err() == nil {
+		l.fading.Reset(fadeStep)
 	}
 }
+
+// part is how many of n to take in the first of so many steps.
+func part(n, steps int) int { return (n + steps - 1) / steps }

@@ -41,15 +41,20 @@ func (r *roster) dismiss() {
 	}
 }
 
-// let lets go one part in so many of the streams, the longest idle ones.
-func (r *roster) let(parts int) {
+// size is the number of idle streams.
+func (r *roster) size() int {
 	r.mu.Lock()
-	n := (r.idle.len() + parts - 1) / parts
+	defer r.mu.Unlock()
+	return r.idle.len()
+}
+
+// let lets go the n longest idle streams, or as many as there are.
+func (r *roster) let(n int) {
+	r.mu.Lock()
 	gone := make([]*StreamConn, 0, n)
-	for range n {
-		front := r.idle.front()
-		gone = append(gone, front.value)
-		front.remove()
+	for at := r.idle.front(); at != nil && len(gone) < n; at = r.idle.front() {
+		gone = append(gone, at.value)
+		at.remove()
 	}
 	r.mu.Unlock()
 	for _, s := range gone {

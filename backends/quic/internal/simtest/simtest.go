@@ -29,6 +29,7 @@ type Network struct {
 	random *rand.Rand // guarded by mu, as is the rest
 	loss   float64
 	jitter time.Duration
+	harm   map[string]harm // to the packets from and to a host
 	cut    map[string]bool // hosts whose packets are lost, both ways
 	passed int
 	tap    func(from string, data []byte) // or nil
@@ -39,12 +40,12 @@ type Network struct {
 // registers for cleanup later.
 func New(tb testing.TB, hosts int, rtt time.Duration) *Network {
 	tb.Helper()
-	n := &Network{random: rand.New(rand.NewPCG(1, 2)), cut: make(map[string]bool)}
+	n := &Network{random: rand.New(rand.NewPCG(1, 2)), cut: make(map[string]bool), harm: make(map[string]harm)}
 	sim := &simnet.Simnet{Router: n}
 	for i := range hosts {
 		addr := &net.UDPAddr{IP: net.IPv4(10, 0, 0, byte(i+1)).To4(), Port: port} // the form in which addresses are resolved
 		n.hosts = append(n.hosts, sim.NewEndpoint(addr, simnet.NodeBiDiLinkSettings{
-			LatencyFunc: func(simnet.Packet) time.Duration { return rtt/2 + n.extra() },
+			LatencyFunc: func(p simnet.Packet) time.Duration { return rtt/2 + n.extra(p) },
 		}))
 	}
 	if err := sim.Start(); err != nil {
@@ -99,13 +100,28 @@ func (n *Network) Cut(host int, cut bool) {
 	n.cut[n.Addr(host)] = cut
 }
 
-func (n *Network) extra() time.Duration {
+// harm is what is wrong with the path to a host.
+type harm struct {
+	loss  float64
+	delay time.Duration
+}
+
+// Harm makes the network lose a share of the packets from and to a host, and delay
+// the others.
+func (n *Network) Harm(host int, loss float64, delay time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.jitter == 0 {
-		return 0
+	n.harm[n.Addr(host)] = harm{loss, delay}
+}
+
+func (n *Network) extra(p simnet.Packet) time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delay := n.harm[p.From.String()].delay + n.harm[p.To.String()].delay
+	if n.jitter > 0 {
+		delay += time.Duration(n.random.Int64N(int64(n.jitter)))
 	}
-	return time.Duration(n.random.Int64N(int64(n.jitter)))
+	return delay
 }
 
 // Tap makes tap see every packet that is sent, with the address of its sender. It
@@ -122,7 +138,9 @@ func (n *Network) AddNode(addr net.Addr, node simnet.PacketReceiver) { n.router.
 // SendPacket implements simnet.Router.
 func (n *Network) SendPacket(p simnet.Packet) error {
 	n.mu.Lock()
-	lost := n.cut[p.From.String()] || n.cut[p.To.String()] || n.loss > 0 && n.random.Float64() < n.loss
+	from, to := p.From.String(), p.To.String()
+	loss := n.loss + n.harm[from].loss + n.harm[to].loss
+	lost := n.cut[from] || n.cut[to] || loss > 0 && n.random.Float64() < loss
 	if !lost {
 		n.passed++
 	}
