@@ -18,7 +18,7 @@ import (
 // The error is an [*AcquireError]. It wraps the ctx's cause, [ErrClosed], or, at
 // once, the permanent error that keeps the pool from making members.
 func (p *Pool[C]) Acquire(ctx context.Context) (Lease[C], error) {
-	return p.acquire(ctx, ask{})
+	return p.acquire(ctx, &ask{})
 }
 
 // AcquireID is like [Pool.Acquire] for the member with a certain ID. If that one is
@@ -26,32 +26,49 @@ func (p *Pool[C]) Acquire(ctx context.Context) (Lease[C], error) {
 // comes before those who wait for any. If it turns out to have just ended, the error
 // is [ErrLost], at once: nobody else will come under that ID.
 func (p *Pool[C]) AcquireID(ctx context.Context, id ID) (Lease[C], error) {
-	return p.acquire(ctx, ask{id: id, byID: true})
+	return p.acquire(ctx, &ask{wish: wish{kind: forID, id: id}})
+}
+
+// AcquireFrom is like [Pool.Acquire] for the members of one peer, which [Config.Peer]
+// names. If none of them is idle it waits for the next that arrives or comes back.
+// Callers of Acquire and AcquireFrom are served in the order in which they came, each
+// with the first member that will do. A peer that nobody has heard of may still come,
+// so that one is waited for too.
+//
+// Waiting for a certain peer makes a pool dial no more than it does anyway, since the
+// dialer chooses the peer. Without Config.Peer the wait fails at once.
+func (p *Pool[C]) AcquireFrom(ctx context.Context, peer string) (Lease[C], error) {
+	return p.acquire(ctx, &ask{wish: wish{kind: forPeer, peer: peer}})
 }
 
 // TryAcquire is [Pool.Acquire] for those who do not wait: it reports false where no
 // member is idle. Only a try that succeeds counts as an acquire.
 func (p *Pool[C]) TryAcquire() (Lease[C], bool) {
-	return p.try(p.ledger.take)
+	return p.try(&ask{})
 }
 
 // TryAcquireID is [Pool.AcquireID] for those who do not wait: it reports false where
 // that member is not idle.
 func (p *Pool[C]) TryAcquireID(id ID) (Lease[C], bool) {
-	return p.try(func() *member[C] { return p.ledger.takeID(id) })
+	return p.try(&ask{wish: wish{kind: forID, id: id}})
 }
 
-// try calls take, under mu, until it finds a member that is alive, or none.
-func (p *Pool[C]) try(take func() *member[C]) (Lease[C], bool) {
-	var a ask
+// TryAcquireFrom is [Pool.AcquireFrom] for those who do not wait: it reports false
+// where no member of that peer is idle.
+func (p *Pool[C]) TryAcquireFrom(peer string) (Lease[C], bool) {
+	return p.try(&ask{wish: wish{kind: forPeer, peer: peer}})
+}
+
+// try takes members out of idle until it finds one that is alive, or none.
+func (p *Pool[C]) try(a *ask) (Lease[C], bool) {
 	for {
 		p.mu.Lock()
-		m := take()
+		m := p.ledger.take(&a.wish)
 		if m == nil {
 			p.mu.Unlock()
 			return Lease[C]{}, false
 		}
-		p.ledger.asked(&a)
+		p.ledger.asked(a)
 		p.taken()
 		if l, ok := p.lend(m); ok {
 			return l, true
@@ -62,24 +79,24 @@ func (p *Pool[C]) try(take func() *member[C]) (Lease[C], bool) {
 // ask is one call of Acquire or its kin. It counts as one take and at most one
 // miss, however many dead members it meets.
 type ask struct {
-	id             ID
-	byID           bool
+	wish
 	counted, waits bool
 }
 
-func (p *Pool[C]) acquire(ctx context.Context, a ask) (Lease[C], error) {
+func (p *Pool[C]) acquire(ctx context.Context, a *ask) (Lease[C], error) {
 	for {
-		m, err := p.next(ctx, &a)
+		m, err := p.next(ctx, a)
 		if err != nil {
 			return Lease[C]{}, err
 		}
 		if l, ok := p.lend(m); ok {
 			return l, nil
 		}
-		if a.byID {
+		if a.kind == forID {
 			p.mu.Lock()
-			defer p.mu.Unlock()
-			return Lease[C]{}, p.acquireError(a.id, true, ErrLost)
+			err := p.acquireError(&a.wish, ErrLost)
+			p.mu.Unlock()
+			return Lease[C]{}, err
 		}
 	}
 }
@@ -88,18 +105,12 @@ func (p *Pool[C]) acquire(ctx context.Context, a ask) (Lease[C], error) {
 func (p *Pool[C]) next(ctx context.Context, a *ask) (*member[C], error) {
 	p.mu.Lock()
 	p.ledger.asked(a)
-	var m *member[C]
-	if a.byID {
-		m = p.ledger.takeID(a.id)
-	} else {
-		m = p.ledger.take()
-	}
-	if m != nil {
+	if m := p.ledger.take(&a.wish); m != nil {
 		p.taken()
 		return m, nil
 	}
-	if err := p.ledger.refusal(); err != nil {
-		err = p.acquireError(a.id, a.byID, err)
+	if err := p.ledger.refusal(&a.wish); err != nil {
+		err = p.acquireError(&a.wish, err)
 		p.mu.Unlock()
 		return nil, err
 	}
@@ -108,7 +119,7 @@ func (p *Pool[C]) next(ctx context.Context, a *ask) (*member[C], error) {
 	if w == nil {
 		w = &waiter[C]{ready: make(chan struct{}, 1)}
 	}
-	w.id, w.byID = a.id, a.byID
+	w.wish = a.wish
 	p.ledger.waiters.add(w)
 	p.taken()
 
@@ -133,7 +144,7 @@ func (p *Pool[C]) await(ctx context.Context, w *waiter[C]) (*member[C], error) {
 	case <-ctx.Done():
 		p.mu.Lock()
 		if p.ledger.waiters.remove(w) {
-			err := p.acquireError(w.id, w.byID, whyEnded(ctx))
+			err := p.acquireError(&w.wish, whyEnded(ctx))
 			p.mu.Unlock()
 			return nil, err
 		}
@@ -144,7 +155,7 @@ func (p *Pool[C]) await(ctx context.Context, w *waiter[C]) (*member[C], error) {
 		return w.member, nil
 	}
 	p.mu.Lock()
-	err := p.acquireError(w.id, w.byID, w.err)
+	err := p.acquireError(&w.wish, w.err)
 	p.mu.Unlock()
 	return nil, err
 }
@@ -160,8 +171,12 @@ func whyEnded(ctx context.Context) error {
 }
 
 // acquireError describes a refusal, under mu.
-func (p *Pool[C]) acquireError(id ID, byID bool, err error) error {
-	return &AcquireError{ID: id, ByID: byID, Err: err, Last: p.ledger.last, Stats: p.stats()}
+func (p *Pool[C]) acquireError(want *wish, err error) error {
+	return &AcquireError{
+		ID: want.id, ByID: want.kind == forID,
+		Peer: want.peer, ByPeer: want.kind == forPeer,
+		Err: err, Last: p.ledger.last, Stats: p.stats(),
+	}
 }
 
 // lend makes a lease of a member that was taken out of idle. It reports false when

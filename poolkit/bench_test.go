@@ -3,6 +3,7 @@ package poolkit_test
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"sync/atomic"
 	"testing"
 
@@ -13,12 +14,19 @@ import (
 // plain returns a full pool of n members, with the IDs from 1 to n.
 func plain(tb testing.TB, n, most int) *poolkit.Pool[*int] {
 	tb.Helper()
+	return named(tb, n, most, nil)
+}
+
+// named is a plain pool whose members have peers.
+func named(tb testing.TB, n, most int, peer func(*int) string) *poolkit.Pool[*int] {
+	tb.Helper()
 	var made atomic.Uint32
 	p, err := poolkit.New(poolkit.Config[*int]{
 		Dialer: poolkit.DialerFunc[*int](func(context.Context, int) (poolkit.ID, *int, error) {
 			return plainID(made.Add(1)), new(int), nil
 		}),
 		Shut:        func(*int) error { return nil },
+		Peer:        peer,
 		MinCapacity: n, MaxCapacity: n, Sizing: sizing.Fixed(n),
 		Places: most, MaxShards: 1,
 	})
@@ -63,6 +71,29 @@ func TestAHitAllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestAHitOnAPeerAllocatesNothing(t *testing.T) {
+	if poolkit.UnderRace {
+		t.Skip("the race detector allocates")
+	}
+	p := named(t, 64, 65, func(*int) string { return "peer" })
+	ctx := t.Context()
+	for name, hit := range map[string]func(){
+		"Acquire":     func() { l, _ := p.Acquire(ctx); l.Release() },
+		"AcquireFrom": func() { l, _ := p.AcquireFrom(ctx, "peer"); l.Release() },
+		"TryAcquireFrom": func() {
+			l, ok := p.TryAcquireFrom("peer")
+			if !ok {
+				t.Fatal("no hit")
+			}
+			l.Release()
+		},
+	} {
+		if n := testing.AllocsPerRun(1000, hit); n != 0 {
+			t.Errorf("%v allocations for %s and Release, want none", n, name)
+		}
+	}
+}
+
 func BenchmarkAcquireRelease(b *testing.B) {
 	p := plain(b, 64, 65)
 	ctx := b.Context()
@@ -92,6 +123,26 @@ func BenchmarkAcquireIDRelease(b *testing.B) {
 	b.ReportAllocs()
 	for i := uint32(0); b.Loop(); i++ {
 		l, _ := p.AcquireID(ctx, plainID(i*2654435761%n+1))
+		l.Release()
+	}
+}
+
+// BenchmarkAcquireFromRelease has the member of one peer behind those of others.
+func BenchmarkAcquireFromRelease(b *testing.B) {
+	const n, peers = 8192, 64
+	names := make([]string, peers)
+	for i := range names {
+		names[i] = fmt.Sprintf("192.0.2.%d:4433", i)
+	}
+	var made atomic.Uint32
+	p := named(b, n, n+1, func(*int) string { return names[made.Add(1)*peers/(n+2)] })
+	ctx := b.Context()
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		l, err := p.AcquireFrom(ctx, names[i%peers])
+		if err != nil {
+			b.Fatal(err)
+		}
 		l.Release()
 	}
 }

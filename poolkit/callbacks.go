@@ -48,6 +48,15 @@ func (p *Pool[C]) callShut(m *member[C]) (err error) {
 	return p.cfg.Shut(m.conn)
 }
 
+// callPeer asks whose a member is.
+func (p *Pool[C]) callPeer(m *member[C]) (name string, err error) {
+	if p.cfg.Peer == nil {
+		return "", nil
+	}
+	defer contain("Peer", &err)
+	return p.cfg.Peer(m.conn), nil
+}
+
 // watch starts the watch of a member that is about to become idle.
 func (p *Pool[C]) watch(m *member[C]) (err error) {
 	if p.cfg.Watch == nil {

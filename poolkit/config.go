@@ -34,6 +34,11 @@ type Config[C any] struct {
 	// comes back. It must not block. A member that is not healthy is shut.
 	Healthy func(C) bool
 
+	// Peer, if set, names the peer that a member belongs to, for [Pool.AcquireFrom] and
+	// [Pool.Peers]. It is asked once, when the member arrives, and must not block. Any
+	// string is a name, the empty one too.
+	Peer func(C) string
+
 	// Lent, if set, is told of each lease right before the caller receives it. A
 	// backend whose members can be closed by themselves keeps the lease here, and
 	// ends it then.

@@ -2,10 +2,11 @@
 // handshake.
 //
 // A pool has members, connections or streams of some type C that are established
-// already. [Pool.Acquire] lends out any of them, [Pool.AcquireID] a certain one; a
-// [Lease] says who has it until it is released or discarded. A backend teaches the
-// pool one kind of member: how to dial it, to accept it, to watch it and to shut
-// it. See [Config], and package backends/quic.
+// already. [Pool.Acquire] lends out any of them, [Pool.AcquireID] a certain one,
+// [Pool.AcquireFrom] one of a certain peer's; a [Lease] says who has it until it is
+// released or discarded. A backend teaches the pool one kind of member: how to dial
+// it, to accept it, to watch it and to shut it. See [Config], and package
+// backends/quic.
 //
 // # Words
 //
@@ -29,7 +30,7 @@
 // Before anything is dialled the pool reserves a place, as a ticket. Each take
 // orders its replacement at once, so that idle + on their way − waiting stays at
 // the target; there are no rounds to wait for. A member that arrives goes to the
-// longest waiting caller, or becomes idle. Members that end by themselves leave
+// longest waiting caller whom it will do for, or becomes idle. Members that end by themselves leave
 // the pool before anyone is handed them, if the backend can watch them.
 //
 // In a pool that accepts, the peer decides how much is opened. An offer is refused

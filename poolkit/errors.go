@@ -77,6 +77,9 @@ type AcquireError struct {
 	ID   ID   // the member that was asked for, if ByID
 	ByID bool // whether a certain member was asked for
 
+	Peer   string // the peer whose member was asked for, if ByPeer
+	ByPeer bool   // whether a member of a certain peer was asked for
+
 	// Err is why the wait ended: the context's error, [ErrClosed], or the permanent
 	// error that keeps the pool from making members.
 	Err error
@@ -94,6 +97,8 @@ func (e *AcquireError) Error() string {
 	switch {
 	case e.ByID:
 		what = "acquire member " + e.ID.String()
+	case e.ByPeer:
+		what = fmt.Sprintf("acquire a member of peer %q", e.Peer)
 	case e.ready > 0:
 		what = fmt.Sprintf("wait for %d idle members", e.ready)
 	}

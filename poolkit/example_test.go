@@ -102,6 +102,30 @@ func ExamplePool_AcquireID() {
 	// Output: 00000002 <nil>
 }
 
+// A server takes from the client that it has something for.
+func ExamplePool_AcquireFrom() {
+	cfg := pipes(4)
+	turn := 0
+	cfg.Peer = func(net.Conn) string {
+		turn++ // MaxDialing is 1
+		return []string{"alice", "bob"}[turn%2]
+	}
+	pool, _ := poolkit.New(cfg)
+	defer pool.Close()
+	_ = pool.WaitReady(context.Background(), 4)
+
+	lease, err := pool.AcquireFrom(context.Background(), "bob")
+	fmt.Println(lease.ID(), "of", lease.Peer(), err)
+	for _, peer := range pool.Peers() {
+		fmt.Printf("%s has %d on loan\n", peer.Peer, peer.OnLoan)
+	}
+	lease.Release()
+	// Output:
+	// 00000001 of bob <nil>
+	// alice has 0 on loan
+	// bob has 1 on loan
+}
+
 func ExamplePool_TryAcquire() {
 	pool, _ := poolkit.New(pipes(1))
 	defer pool.Close()

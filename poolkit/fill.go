@@ -68,20 +68,23 @@ func (p *Pool[C]) newMember(t ticket, id ID, conn C) *member[C] {
 // land brings a member that has just been made into the pool. Making it began at
 // begun.
 func (p *Pool[C]) land(t ticket, m *member[C], begun time.Time) {
-	watchErr := p.watch(m)
+	peer, unfit := p.callPeer(m)
+	if unfit == nil {
+		unfit = p.watch(m)
+	}
 	p.mu.Lock()
-	if watchErr != nil {
+	if unfit != nil {
 		m.lost = true
 	}
-	w, err := p.ledger.land(t, m)
+	w, err := p.ledger.land(t, m, peer)
 	var told []*waiter[C]
 	if err == nil {
 		p.ledger.counts.leadSum += m.made.Sub(begun)
 		if p.ledger.doubt {
 			p.wake() // to see whether it lasts
 		}
-	} else if watchErr != nil {
-		err = watchErr
+	} else if unfit != nil {
+		err = unfit
 	}
 	failed := err != nil && !errors.Is(err, errStale) && !errors.Is(err, ErrClosed)
 	if failed {

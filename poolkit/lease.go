@@ -35,6 +35,15 @@ func (l Lease[C]) Shard() int {
 	return l.m.shard
 }
 
+// Peer returns the name of the member's peer, as [Config.Peer] gave it; without that
+// it is empty.
+func (l Lease[C]) Peer() string {
+	if l.m == nil || l.m.peer == nil {
+		return ""
+	}
+	return l.m.peer.name
+}
+
 // Release ends the lease and makes the member idle again, or hands it to who waits.
 // In a pool with [Config.SingleUse], after a flush, and where it is no longer
 // healthy, the member is shut instead, as by Discard.

@@ -1,6 +1,7 @@
 package poolkit
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,7 +21,8 @@ import (
 //
 //	idle + promised − waiting ≥ target
 //
-// where what was promised before a flush does not count.
+// where what was promised before a flush does not count, nor who waits for a certain
+// member or a certain peer's: whoever is dialled may be another.
 type ledger[C any] struct {
 	// Set by newLedger.
 	dials       bool
@@ -31,6 +33,7 @@ type ledger[C any] struct {
 	shards  *sharding.Set
 	members map[ID]*member[C] // every open member; nil where the ID is promised to a peer
 	idle    queue[C]
+	peers   peers[C]
 	waiters waitlist[C]
 	readies readinesses
 
@@ -57,6 +60,10 @@ type ledger[C any] struct {
 func newLedger[C any](cfg *Config[C]) ledger[C] {
 	shards := sharding.NewSet(cfg.Places, cfg.MaxShards)
 	shards.Spread(cfg.Spread)
+	var ps peers[C]
+	if cfg.Peer != nil {
+		ps = make(peers[C])
+	}
 	return ledger[C]{
 		dials:       cfg.Dialer != nil,
 		maxDialing:  cfg.MaxDialing,
@@ -64,31 +71,42 @@ func newLedger[C any](cfg *Config[C]) ledger[C] {
 		firstID:     cfg.FirstID,
 		shards:      shards,
 		members:     make(map[ID]*member[C]),
+		idle:        queue[C]{by: ofPool},
+		peers:       ps,
 		minCapacity: cfg.MinCapacity,
 		maxCapacity: cfg.MaxCapacity,
 	}
 }
 
-// take lends out the next idle member, or returns nil.
-func (l *ledger[C]) take() *member[C] {
-	m := l.idle.front
-	if l.newestFirst {
-		m = l.idle.back
-	}
+// take lends out the idle member that is next for a wish, or returns nil.
+func (l *ledger[C]) take(w *wish) *member[C] {
+	m := l.find(w)
 	if m != nil {
 		l.lend(m)
 	}
 	return m
 }
 
-// takeID lends out the member with an ID if it is idle, or returns nil.
-func (l *ledger[C]) takeID(id ID) *member[C] {
-	m := l.members[id]
-	if m == nil || m.state != idle {
+func (l *ledger[C]) find(w *wish) *member[C] {
+	q := &l.idle
+	switch w.kind {
+	case forID:
+		if m := l.members[w.id]; m != nil && m.state == idle {
+			return m
+		}
 		return nil
+	case forPeer:
+		p := l.peers[w.peer]
+		if p == nil {
+			return nil
+		}
+		q = &p.idle
+	default:
 	}
-	l.lend(m)
-	return m
+	if l.newestFirst {
+		return q.back
+	}
+	return q.front
 }
 
 // lend makes a member somebody's.
@@ -97,8 +115,14 @@ func (l *ledger[C]) lend(m *member[C]) {
 	m.loans++
 }
 
+// errNoPeers is why nobody can wait for a peer's member.
+var errNoPeers = errors.New("the pool does not tell its peers apart: set Config.Peer")
+
 // refusal is why nobody can wait for a member now, or nil.
-func (l *ledger[C]) refusal() error {
+func (l *ledger[C]) refusal(w *wish) error {
+	if w.kind == forPeer && l.peers == nil {
+		return errNoPeers
+	}
 	if l.draining {
 		return ErrClosed
 	}
@@ -108,7 +132,7 @@ func (l *ledger[C]) refusal() error {
 // offer gives an arriving member to the first waiter, who is returned, or makes it
 // idle.
 func (l *ledger[C]) offer(m *member[C]) *waiter[C] {
-	if w := l.waiters.next(m.id); w != nil {
+	if w := l.waiters.next(m); w != nil {
 		l.lend(m)
 		w.member = m
 		return w
@@ -184,7 +208,9 @@ func (l *ledger[C]) move(m *member[C], to memberState) {
 		l.idle.push(m)
 		l.dialled += m.own()
 	}
-	l.shards.Move(m.shard, from, m.place())
+	now := m.place()
+	l.peers.moved(m, from, now)
+	l.shards.Move(m.shard, from, now)
 }
 
 // retarget moves the target, within its bounds. Whoever waits for as many members
@@ -209,37 +235,6 @@ func (l *ledger[C]) tooMany(n int) bool { return l.dials && n > l.maxCapacity }
 func (l *ledger[C]) errTooMany() error {
 	return fmt.Errorf("the pool keeps at most %d", l.maxCapacity)
 }
-
-// trim marks the members for shutting that stood idle beyond the target ever since
-// it was last called. It takes them from the shards that were needed last, the
-// youngest first, and leaves alone what the peer has opened.
-func (l *ledger[C]) trim() []*member[C] {
-	surplus := min(l.lowWater-l.target, l.dialled)
-	l.lowWater = l.idle.len
-	if surplus <= 0 {
-		return nil
-	}
-	own := make([]int, l.shards.Len())
-	for m := l.idle.front; m != nil; m = m.next {
-		own[m.shard] += m.own()
-	}
-	take := l.shards.Shed(surplus, own)
-	gone := make([]*member[C], 0, surplus)
-	for m := l.idle.back; len(gone) < surplus; {
-		older := m.prev
-		if !m.accepted && take[m.shard] > 0 {
-			take[m.shard]--
-			l.counts.expired++
-			l.close(m, Surplus)
-			gone = append(gone, m)
-		}
-		m = older
-	}
-	return gone
-}
-
-// surplus reports whether there is something that trim may close later.
-func (l *ledger[C]) surplus() bool { return l.dialled > 0 && l.idle.len > l.target }
 
 // flush marks every idle member for shutting, and makes those on their way or on
 // loan be shut when they come.

@@ -1,6 +1,11 @@
 package poolkit
 
-import "github.com/vistone/poolkit/sharding"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vistone/poolkit/sharding"
+)
 
 // check compares the whole ledger with the model.
 func (w *model) check() {
@@ -8,6 +13,7 @@ func (w *model) check() {
 	w.checkIdle()
 	w.checkIDs()
 	w.checkWaiters()
+	w.checkPeers()
 	if w.l.target != w.target || w.target < w.l.minCapacity || w.target > w.l.maxCapacity {
 		w.fatalf("the target is %d, want %d in [%d, %d]", w.l.target, w.target, w.l.minCapacity, w.l.maxCapacity)
 	}
@@ -69,23 +75,30 @@ func (w *model) checkPlaces() {
 }
 
 func (w *model) checkIdle() {
-	m, own := w.l.idle.front, 0
-	var prev *member[int]
+	own := 0
 	for _, a := range w.idle {
-		if m != a.m || m.prev != prev || m.state != idle {
-			w.fatalf("%v stands in the idle queue where %v should", m, a.m.id)
-		}
-		own += m.own()
-		m, prev = m.next, m
+		own += a.m.own()
 	}
-	if m != nil || w.l.idle.back != prev || w.l.idle.len != len(w.idle) {
-		w.fatalf("the idle queue of %d does not end as it should, after %d", w.l.idle.len, len(w.idle))
-	}
+	w.checkQueue(&w.l.idle, ofPool, w.idle)
 	if w.l.dialled != own || w.l.lowWater != w.low {
 		w.fatalf("%d idle were dialled, low water %d; want %d, %d", w.l.dialled, w.l.lowWater, own, w.low)
 	}
 	if w.l.surplus() != (own > 0 && len(w.idle) > w.target) {
 		w.fatalf("surplus is %t with %d idle, %d dialled", w.l.surplus(), len(w.idle), own)
+	}
+}
+
+func (w *model) checkQueue(q *queue[int], by int, want []*actor) {
+	m := q.front
+	var prev *member[int]
+	for _, a := range want {
+		if m != a.m || m.links[by].prev != prev || m.state != idle {
+			w.fatalf("%v stands in an idle queue where %v should", m, a.m.id)
+		}
+		m, prev = m.links[by].next, m
+	}
+	if m != nil || q.back != prev || q.len != len(want) {
+		w.fatalf("an idle queue of %d does not end as it should, after %d", q.len, len(want))
 	}
 }
 
@@ -123,8 +136,8 @@ func (w *model) checkIDs() {
 }
 
 func (w *model) checkWaiters() {
-	n, ids := len(w.any), 0
-	w.checkLine(&w.l.waiters.any, w.any)
+	n, ids := len(w.line), 0
+	w.checkLine(&w.l.waiters.any, w.lineFor(func(x *waiter[int]) bool { return x.kind == forAny }))
 	for i, want := range w.byID {
 		line := w.l.waiters.byID[ID{3: byte(i)}]
 		if len(want) == 0 {
@@ -145,11 +158,66 @@ func (w *model) checkWaiters() {
 	if w.l.waiters.len != n || len(w.l.waiters.byID) != ids {
 		w.fatalf("%d wait, for %d IDs; want %d, %d", w.l.waiters.len, len(w.l.waiters.byID), n, ids)
 	}
-	if len(w.any) > 0 && len(w.idle) > 0 {
-		w.fatalf("%d wait for any member while %d are idle", len(w.any), len(w.idle))
+	if w.anybodies() > 0 && len(w.idle) > 0 {
+		w.fatalf("%d wait for any member while %d are idle", w.anybodies(), len(w.idle))
 	}
 	if w.l.draining && n+len(w.idle) > 0 {
 		w.fatalf("%d wait and %d are idle in a pool that drains", n, len(w.idle))
+	}
+}
+
+// checkPeers compares what is known of each peer, and that nothing is known of peers
+// who have no member and are not waited for.
+func (w *model) checkPeers() {
+	var want []PeerStats
+	known, lines := 0, 0
+	for _, name := range modelPeers {
+		s := PeerStats{Peer: name}
+		p := w.l.peers[name]
+		open := 0
+		for _, a := range w.actors {
+			if !a.known || a.peer != name {
+				continue
+			}
+			if open++; p == nil || a.m.peer != p {
+				w.fatalf("member %v is of peer %p, want %q", a.m.id, a.m.peer, name)
+			}
+			switch a.state {
+			case idle:
+				s.Idle++
+			case onLoan:
+				s.OnLoan++
+			default:
+				s.Closing++
+			}
+		}
+		if open > 0 {
+			known++
+			w.checkQueue(&p.idle, ofPeer, slices.DeleteFunc(slices.Clone(w.idle), func(a *actor) bool { return a.peer != name }))
+		}
+		line := w.lineFor(func(x *waiter[int]) bool { return x.kind == forPeer && x.peer == name })
+		s.Waiting = len(line)
+		if got := w.l.waiters.byPeer[name]; len(line) > 0 {
+			lines++
+			if got == nil {
+				w.fatalf("there is no line for peer %q", name)
+			}
+			w.checkLine(got, line)
+			if s.Idle > 0 {
+				w.fatalf("%d wait for a member of peer %q while %d are idle", s.Waiting, name, s.Idle)
+			}
+		}
+		if s.Waiting > 0 || open > 0 {
+			want = append(want, s)
+		}
+	}
+	if len(w.l.peers) != known || len(w.l.waiters.byPeer) != lines {
+		w.fatalf("%d peers have members, %d are waited for; want %d, %d", len(w.l.peers), len(w.l.waiters.byPeer), known, lines)
+	}
+	got := w.l.peerStats()
+	slices.SortFunc(got, func(a, b PeerStats) int { return cmp.Compare(a.Peer, b.Peer) })
+	if !slices.Equal(got, want) {
+		w.fatalf("the peers are said to be %+v, want %+v", got, want)
 	}
 }
 

@@ -40,7 +40,7 @@ func (w *model) order() {
 		w.fatalf("places were ordered on shards %v, want %v", shards, want)
 	}
 	if _, room := w.lowest(); w.mayDial() && room && w.missing() > 0 {
-		w.fatalf("idle %d + promised %d − waiting %d < target %d", len(w.idle), w.promised(true), len(w.any), w.target)
+		w.fatalf("idle %d + promised %d − waiting %d < target %d", len(w.idle), w.promised(true), w.anybodies(), w.target)
 	}
 }
 
@@ -56,6 +56,9 @@ func (w *model) land(t *ticket, id ID) {
 	_, taken := w.named(id)
 	w.withdraw(t)
 	a := &actor{m: &member[int]{id: id, shard: t.shard, accepted: t.accepted}}
+	if w.cfg.Peer != nil {
+		a.peer = w.peer()
+	}
 	if w.byte()%16 == 1 {
 		if w.l.lose(a.m) {
 			w.fatalf("a member that arrives was lost from idle")
@@ -63,7 +66,7 @@ func (w *model) land(t *ticket, id ID) {
 		a.lost = true
 	}
 	w.actors = append(w.actors, a)
-	got, err := w.l.land(*t, a.m)
+	got, err := w.l.land(*t, a.m, a.peer)
 	var want error
 	switch {
 	case w.l.draining:
@@ -86,6 +89,7 @@ func (w *model) land(t *ticket, id ID) {
 		return
 	}
 	w.counts.created++
+	a.known = w.cfg.Peer != nil
 	if w.cfg.FirstID != nil && id == *w.cfg.FirstID {
 		w.firstGiven = true
 	}
@@ -223,23 +227,19 @@ func (w *model) admit(shard int, id ID) {
 	w.tickets = append(w.tickets, &t)
 }
 
-func (w *model) take() {
-	var want *actor
-	if n := len(w.idle); n > 0 {
-		want = w.idle[0]
-		if w.cfg.NewestFirst {
-			want = w.idle[n-1]
+// take takes the first idle member that will do, or the last.
+func (w *model) take(want wish) {
+	fits := func(a *actor) bool {
+		return a.state == idle &&
+			(want.kind != forID || a.m.id == want.id) && (want.kind != forPeer || a.known && a.peer == want.peer)
+	}
+	var best *actor
+	for _, a := range w.idle {
+		if fits(a) && (best == nil || w.cfg.NewestFirst) {
+			best = a
 		}
 	}
-	w.took(w.l.take(), want, &waiter[int]{ready: make(chan struct{}, 1)})
-}
-
-func (w *model) takeID(id ID) {
-	want, _ := w.named(id)
-	if want != nil && want.state != idle {
-		want = nil
-	}
-	w.took(w.l.takeID(id), want, &waiter[int]{id: id, byID: true, ready: make(chan struct{}, 1)})
+	w.took(w.l.take(&want), best, &waiter[int]{wish: want, ready: make(chan struct{}, 1)})
 }
 
 // took expects the right member to have been taken. Where there is none, a waiter
@@ -257,28 +257,32 @@ func (w *model) took(got *member[int], want *actor, x *waiter[int]) {
 		w.fatalf("took %v, want none", got.id)
 	}
 	refused := w.permanent
-	if w.l.draining {
+	switch {
+	case x.kind == forPeer && w.cfg.Peer == nil:
+		refused = errNoPeers
+	case w.l.draining:
 		refused = ErrClosed
 	}
-	if err := w.l.refusal(); !errors.Is(err, refused) {
+	if err := w.l.refusal(&x.wish); !errors.Is(err, refused) {
 		w.fatalf("refuses with %v, want %v", err, refused)
 	}
 	if refused != nil {
 		return
 	}
 	w.l.waiters.add(x)
-	if x.byID {
+	if x.kind == forID {
 		w.byID[x.id[3]] = append(w.byID[x.id[3]], x)
-	} else {
-		w.any = append(w.any, x)
+		return
 	}
+	w.ahead[x] = len(w.line)
+	w.line = append(w.line, x)
 }
 
 func (w *model) giveUp(x *waiter[int]) {
 	if !w.l.waiters.remove(x) || w.l.waiters.remove(x) {
 		w.fatalf("a waiter could not leave, or twice")
 	}
-	w.any = slices.DeleteFunc(w.any, func(y *waiter[int]) bool { return x == y })
+	w.line = slices.DeleteFunc(w.line, func(y *waiter[int]) bool { return x == y })
 	line := &w.byID[x.id[3]]
 	*line = slices.DeleteFunc(*line, func(y *waiter[int]) bool { return x == y })
 }

@@ -15,15 +15,18 @@ import (
 // often full, and with so few IDs that these often collide.
 var modelConfigs = []Config[int]{
 	{MinCapacity: 1, MaxCapacity: 4, Places: 3, MaxShards: 3, MaxDialing: 4, Dialer: DialerFunc[int](nil)},
-	{MinCapacity: 0, MaxCapacity: 2, Places: 2, MaxShards: 2, MaxDialing: 1, Dialer: DialerFunc[int](nil), NewestFirst: true},
+	{MinCapacity: 0, MaxCapacity: 2, Places: 2, MaxShards: 2, MaxDialing: 1, Dialer: DialerFunc[int](nil), NewestFirst: true, Peer: modelPeer},
 	{MinCapacity: 2, MaxCapacity: 6, Places: 1, MaxShards: 8, MaxDialing: 3, Dialer: DialerFunc[int](nil)},
-	{MinCapacity: 2, MaxCapacity: 6, Places: 4, MaxShards: 5, MaxDialing: 4, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, Spread: 3},
-	{MinCapacity: 1, MaxCapacity: 3, Places: 4, MaxShards: 2, MaxDialing: 2, Acceptor: noAcceptor{}, FirstID: &ID{3: 1}},
+	{MinCapacity: 2, MaxCapacity: 6, Places: 4, MaxShards: 5, MaxDialing: 4, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, Spread: 3, Peer: modelPeer},
+	{MinCapacity: 1, MaxCapacity: 3, Places: 4, MaxShards: 2, MaxDialing: 2, Acceptor: noAcceptor{}, FirstID: &ID{3: 1}, Peer: modelPeer},
 	{MinCapacity: 1, MaxCapacity: 5, Places: 4, MaxShards: 3, MaxDialing: 2, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, FirstID: &ID{}},
 	{MinCapacity: 3, MaxCapacity: 3, Places: 8, MaxShards: 1, MaxDialing: 8, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, NewestFirst: true},
 }
 
 type noAcceptor struct{ Acceptor[int] }
+
+// modelPeer is never called: the ledger is told the names.
+func modelPeer(int) string { return "" }
 
 func TestLedgerAgreesWithItsModel(t *testing.T) {
 	operations := 1_100_000
@@ -91,8 +94,8 @@ func runModel(tb testing.TB, config int, program []byte) (operations int) {
 func (w *model) step(n int) {
 	op := w.byte()
 	w.at = n
-	op %= 24
-	if w.calm && (op == 13 || op == 14 || op == 20) {
+	op %= 26
+	if w.calm && (op == 13 || op == 14 || op == 20 || op == 24) {
 		op = 17 // what is taken comes back
 	}
 	switch op {
@@ -132,10 +135,10 @@ func (w *model) step(n int) {
 		w.admit(int(w.byte()%10)-1, w.id())
 	case 13, 14:
 		w.name = "take"
-		w.take()
+		w.take(wish{})
 	case 15:
 		w.name = "takeID"
-		w.takeID(w.id())
+		w.take(wish{kind: forID, id: w.id()})
 	case 16:
 		w.name = "give up"
 		if x := pick(w, w.waiting()); x != nil {
@@ -170,6 +173,9 @@ func (w *model) step(n int) {
 		}
 	case 23:
 		w.rare(w.byte())
+	case 24, 25:
+		w.name = "takeFrom"
+		w.take(wish{kind: forPeer, peer: w.peer()})
 	}
 	w.check()
 }
@@ -218,6 +224,9 @@ func (w *model) byte() byte {
 
 // id is one of few.
 func (w *model) id() ID { return ID{3: w.byte() % modelIDs} }
+
+// peer is one of few, of whom one has most of the members.
+func (w *model) peer() string { return modelPeers[int(w.byte()%4)%len(modelPeers)] }
 
 // pick lets the program choose one of a list; nil if that is empty.
 func pick[T any](w *model, from []*T) *T {

@@ -9,6 +9,9 @@ import (
 
 const modelIDs = 14
 
+// modelPeers are the names of peers, in order.
+var modelPeers = []string{"", "a", "b"}
+
 // model is a ledger and what its state must be.
 type model struct {
 	tb      testing.TB
@@ -21,10 +24,11 @@ type model struct {
 
 	now       time.Time
 	tickets   []*ticket
-	actors    []*actor // members whose place is not free yet
-	idle      []*actor // longest idle first
-	returning []*actor // between takeBack and putBack
-	any       []*waiter[int]
+	actors    []*actor             // members whose place is not free yet
+	idle      []*actor             // longest idle first
+	returning []*actor             // between takeBack and putBack
+	line      []*waiter[int]       // for any member or a peer's, in order of arrival
+	ahead     map[*waiter[int]]int // of these, how many may still be served before
 	byID      [modelIDs][]*waiter[int]
 
 	target, low int
@@ -43,6 +47,8 @@ type actor struct {
 	m         *member[int]
 	state     memberState
 	turned    bool // away, when it landed
+	known     bool // as a member of its peer
+	peer      string
 	lost      bool // while arriving
 	loan      uint64
 	returning bool
@@ -57,7 +63,7 @@ type modelShard struct {
 
 func newModel(tb testing.TB, config int) *model {
 	cfg := modelConfigs[config]
-	w := &model{tb: tb, cfg: cfg, l: newLedger(&cfg), now: time.Unix(1000, 0)}
+	w := &model{tb: tb, cfg: cfg, l: newLedger(&cfg), now: time.Unix(1000, 0), ahead: make(map[*waiter[int]]int)}
 	w.shards = make([]modelShard, cfg.MaxShards)
 	for i := range w.shards {
 		w.shards[i].limit = cfg.Places
@@ -83,11 +89,26 @@ func (w *model) in(state memberState) []*actor {
 }
 
 func (w *model) waiting() []*waiter[int] {
-	all := slices.Clone(w.any)
+	all := slices.Clone(w.line)
 	for _, line := range w.byID {
 		all = append(all, line...)
 	}
 	return all
+}
+
+// lineFor is some of those who wait for any member or a peer's, in order of arrival.
+func (w *model) lineFor(some func(*waiter[int]) bool) (line []*waiter[int]) {
+	for _, x := range w.line {
+		if some(x) {
+			line = append(line, x)
+		}
+	}
+	return line
+}
+
+// anybodies counts those who wait for any member: for each of them, one is ordered.
+func (w *model) anybodies() int {
+	return len(w.lineFor(func(x *waiter[int]) bool { return x.kind == forAny }))
 }
 
 func (w *model) open(shard int) (n int) {
@@ -138,7 +159,7 @@ func (w *model) lowest() (int, bool) {
 
 // missing is how many members have to be ordered.
 func (w *model) missing() int {
-	return w.target + len(w.any) - len(w.idle) - w.promised(true)
+	return w.target + w.anybodies() - len(w.idle) - w.promised(true)
 }
 
 // promised counts tickets: all, or those that a flush has not made worthless.
@@ -198,8 +219,16 @@ func (w *model) becomes(a *actor, got *waiter[int]) {
 	var want *waiter[int]
 	if line := w.byID[a.m.id[3]]; len(line) > 0 {
 		want, w.byID[a.m.id[3]] = line[0], line[1:]
-	} else if len(w.any) > 0 {
-		want, w.any = w.any[0], w.any[1:]
+	} else if all := w.lineFor(func(x *waiter[int]) bool { return x.kind == forAny || x.peer == a.peer }); len(all) > 0 {
+		want = all[0]
+		w.line = slices.DeleteFunc(w.line, func(x *waiter[int]) bool { return x == want })
+		// Nobody starves: a waiter is passed over at most as often as others were there
+		// before it, whichever of the two lines they are in.
+		for _, x := range all[1:] {
+			if w.ahead[x]--; w.ahead[x] < 0 {
+				w.fatalf("a waiter for %+v was passed over by somebody who came later", x.wish)
+			}
+		}
 	}
 	if got != want {
 		w.fatalf("member %v went to waiter %p, want %p", a.m.id, got, want)
@@ -246,5 +275,5 @@ func (w *model) failed(got []*waiter[int], err error) {
 		}
 		w.answered(x, nil, err)
 	}
-	w.any, w.byID = nil, [modelIDs][]*waiter[int]{}
+	w.line, w.byID = nil, [modelIDs][]*waiter[int]{}
 }

@@ -17,18 +17,28 @@ type member[C any] struct {
 	stop func() bool // ends the watch; belongs to whoever takes the member out of idle
 
 	// The rest is part of the ledger, but for id and accepted.
-	prev, next *member[C]
-	loans      uint64 // how often it was lent: what a Lease is checked against
-	epoch      uint32 // the ledger's when it was promised
-	id         ID
-	accepted   bool // the peer opened it
-	state      memberState
-	lost       bool   // the watch fired while the member was arriving
-	joined     bool   // it arrived, and was not turned away
-	untried    bool   // whoever gets it first is yet to find it alive; belongs to whoever that is
-	redeems    bool   // it arrived after failures, which end when it is found alive
-	why        Reason // once closing
+	links    [2]links[C]
+	peer     *peer[C] // whose it is; nil in a pool that does not tell
+	loans    uint64   // how often it was lent: what a Lease is checked against
+	epoch    uint32   // the ledger's when it was promised
+	id       ID
+	accepted bool // the peer opened it
+	state    memberState
+	lost     bool   // the watch fired while the member was arriving
+	joined   bool   // it arrived, and was not turned away
+	untried  bool   // whoever gets it first is yet to find it alive; belongs to whoever that is
+	redeems  bool   // it arrived after failures, which end when it is found alive
+	why      Reason // once closing
 }
+
+// links connect a member with its neighbours in one queue.
+type links[C any] struct{ prev, next *member[C] }
+
+// The queues that an idle member is in, each linked through links of its own.
+const (
+	ofPool = iota // of all idle members
+	ofPeer        // of those of one peer
+)
 
 type memberState uint8
 
@@ -70,32 +80,36 @@ func (m *member[C]) own() int {
 
 // queue is a list of members, linked through them: the longest idle at the front.
 type queue[C any] struct {
+	by          int // which of the links
 	front, back *member[C]
 	len         int
 }
 
 func (q *queue[C]) push(m *member[C]) {
-	m.prev, m.next = q.back, nil
+	at := &m.links[q.by]
+	at.prev, at.next = q.back, nil
 	if q.back == nil {
 		q.front = m
 	} else {
-		q.back.next = m
+		q.back.links[q.by].next = m
 	}
 	q.back = m
 	q.len++
 }
 
 func (q *queue[C]) remove(m *member[C]) {
-	if m.prev == nil {
-		q.front = m.next
+	at := &m.links[q.by]
+	prev, next := at.prev, at.next
+	if prev == nil {
+		q.front = next
 	} else {
-		m.prev.next = m.next
+		prev.links[q.by].next = next
 	}
-	if m.next == nil {
-		q.back = m.prev
+	if next == nil {
+		q.back = prev
 	} else {
-		m.next.prev = m.prev
+		next.links[q.by].prev = prev
 	}
-	m.prev, m.next = nil, nil
+	at.prev, at.next = nil, nil
 	q.len--
 }

@@ -22,7 +22,7 @@ func (p *Pool[C]) WaitReady(ctx context.Context, n int) error {
 	if p.ledger.idle.len >= r.n {
 		return nil
 	}
-	if err := p.ledger.refusal(); err != nil {
+	if err := p.ledger.refusal(&wish{}); err != nil {
 		return p.readyError(r, err)
 	}
 	p.ledger.readies = append(p.ledger.readies, r)

@@ -16,7 +16,7 @@ type Stats struct {
 	OnLoan   int // members lent out
 	Promised int // members on their way
 	Closing  int // members being shut
-	Waiting  int // callers waiting, for any member or for a certain one
+	Waiting  int // callers waiting, for any member, a certain one, or a certain peer's
 
 	Acquires uint64        // members asked for since New
 	Waits    uint64        // of these, how many found none ready and waited

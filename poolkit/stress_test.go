@@ -18,6 +18,7 @@ type stamped struct {
 	owner atomic.Int32 // 0: nobody
 	shut  atomic.Int32
 	ended atomic.Bool
+	peer  string
 	gone  atomic.Pointer[func()]
 }
 
@@ -32,6 +33,9 @@ type stress struct {
 	mu   sync.Mutex
 	made []*stamped
 }
+
+// stressPeers are the peers of a pool under stress.
+var stressPeers = []string{"a", "b", "c"}
 
 // chance is true once in n.
 func chance(n int) bool { return rand.IntN(n) == 0 }
@@ -53,7 +57,7 @@ func (s *stress) dial(context.Context, int) (poolkit.ID, *stamped, error) {
 }
 
 func (s *stress) make() *stamped {
-	c := new(stamped)
+	c := &stamped{peer: stressPeers[rand.IntN(len(stressPeers))]}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.made = append(s.made, c)
@@ -102,6 +106,14 @@ func (s *stress) config(cycle int) poolkit.Config[*stamped] {
 	}
 	if cycle%2 == 0 {
 		cfg.Acceptor = s
+	}
+	if cycle%3 != 0 {
+		cfg.Peer = func(c *stamped) string {
+			if chance(200) {
+				panic("peer")
+			}
+			return c.peer
+		}
 	}
 	if cycle%5 != 0 {
 		cfg.Watch = func(c *stamped, gone func()) func() bool {
@@ -159,7 +171,8 @@ func (s *stress) borrow(me int32, turns int) {
 		var l poolkit.Lease[*stamped]
 		var err error
 		id := poolkit.ID{3: byte(rand.IntN(100))}
-		switch rand.IntN(6) {
+		peer := stressPeers[rand.IntN(len(stressPeers))]
+		switch rand.IntN(9) {
 		case 0:
 			var ok bool
 			if l, ok = s.p.TryAcquire(); !ok {
@@ -167,6 +180,16 @@ func (s *stress) borrow(me int32, turns int) {
 			}
 		case 1:
 			l, err = s.p.AcquireID(ctx, id)
+		case 2, 3, 4:
+			l, err = s.p.AcquireFrom(ctx, peer)
+			if err == nil && (l.Peer() != peer || l.Conn().peer != peer) {
+				s.t.Errorf("asked for a member of peer %s, got one of %s", peer, l.Peer())
+			}
+		case 5:
+			var ok bool
+			if l, ok = s.p.TryAcquireFrom(peer); !ok {
+				err = errRefused
+			}
 		default:
 			l, err = s.p.Acquire(ctx)
 		}
@@ -202,6 +225,13 @@ func (s *stress) disturb(turns int) {
 		}
 		if st := s.p.Stats(); st.Open() > 32 {
 			s.t.Errorf("%d open in a pool with 32 places", st.Open())
+		}
+		open := 0
+		for _, peer := range s.p.Peers() {
+			open += peer.Idle + peer.OnLoan + peer.Closing
+		}
+		if open > 32 {
+			s.t.Errorf("peers have %d members in a pool with 32 places", open)
 		}
 		runtime.Gosched()
 	}
@@ -256,6 +286,9 @@ func TestNothingIsLentTwiceAndNothingIsLeftOver(t *testing.T) {
 		users.Wait()
 		if st := p.Stats(); st.Open() != 0 || st.Waiting != 0 {
 			t.Fatalf("cycle %d: %+v is left over", cycle, st)
+		}
+		if all := p.Peers(); len(all) != 0 {
+			t.Fatalf("cycle %d: peers are left over: %+v", cycle, all)
 		}
 		if n := s.twice.Load(); n != 0 {
 			t.Fatalf("cycle %d: %d borrowers met another", cycle, n)

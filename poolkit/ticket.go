@@ -66,10 +66,10 @@ func (l *ledger[C]) admit(shard int, id ID) (t ticket, room, unique bool) {
 	return ticket{shard: shard, epoch: l.epoch, accepted: true, id: id}, true, true
 }
 
-// land turns a ticket into a member: it goes to the first waiter, who is returned,
+// land turns a ticket into a member of a peer: it goes to the first waiter, who is returned,
 // or becomes idle. Otherwise the member is to be shut and freed, and the error
 // says why; errStale and ErrClosed are no failures.
-func (l *ledger[C]) land(t ticket, m *member[C]) (*waiter[C], error) {
+func (l *ledger[C]) land(t ticket, m *member[C], peer string) (*waiter[C], error) {
 	m.epoch = t.epoch
 	if err := l.objection(t, m); err != nil {
 		l.withdraw(t)
@@ -79,6 +79,7 @@ func (l *ledger[C]) land(t ticket, m *member[C]) (*waiter[C], error) {
 	}
 	l.withdraw(t)
 	l.members[m.id] = m
+	l.peers.join(m, peer)
 	if l.firstID != nil && m.id == *l.firstID {
 		l.firstGiven = true
 	}

@@ -1,11 +1,25 @@
 package poolkit
 
+// wish says which member is asked for. The zero wish is for any.
+type wish struct {
+	kind wishKind
+	id   ID     // with forID
+	peer string // with forPeer
+}
+
+type wishKind uint8
+
+const (
+	forAny  wishKind = iota
+	forID            // the member with a certain ID
+	forPeer          // any member of a certain peer
+)
+
 // waiter is one caller that waits for a member. It is in at most one line, and
 // gets exactly one answer once it has been taken out of it, unless it left by
 // itself.
 type waiter[C any] struct {
-	id   ID
-	byID bool // wants the member named id; otherwise any
+	wish
 
 	// The answer: written by whoever takes the waiter out of its line, before it
 	// sends on ready.
@@ -16,6 +30,7 @@ type waiter[C any] struct {
 	// waiter out of its line sends, so with capacity 1 it never blocks. Never closed.
 	ready chan struct{}
 
+	turn       uint64   // the later it came, the higher
 	line       *line[C] // nil when in none
 	prev, next *waiter[C]
 }
@@ -52,29 +67,42 @@ func (l *line[C]) remove(w *waiter[C]) {
 	l.len--
 }
 
-// waitlist is everybody who waits: one line for any member, and one for each ID
-// that somebody waits for.
+// waitlist is everybody who waits: one line for any member, and one for each ID and
+// each peer that somebody waits for.
 type waitlist[C any] struct {
-	any  line[C]
-	byID map[ID]*line[C]
-	len  int
+	any    line[C]
+	byID   map[ID]*line[C]
+	byPeer map[string]*line[C]
+	len    int
+	turns  uint64 // counts those who came
 }
 
 func (l *waitlist[C]) add(w *waiter[C]) {
 	l.len++
-	if !w.byID {
+	l.turns++
+	w.turn = l.turns
+	switch w.kind {
+	case forID:
+		lineFor(&l.byID, w.id).push(w)
+	case forPeer:
+		lineFor(&l.byPeer, w.peer).push(w)
+	default:
 		l.any.push(w)
-		return
 	}
-	if l.byID == nil {
-		l.byID = make(map[ID]*line[C])
+}
+
+// lineFor returns the line of a key, which may be a new one.
+func lineFor[K comparable, C any](lines *map[K]*line[C], key K) *line[C] {
+	ln := (*lines)[key]
+	if ln != nil {
+		return ln
 	}
-	ln := l.byID[w.id]
-	if ln == nil {
-		ln = new(line[C])
-		l.byID[w.id] = ln
+	if *lines == nil {
+		*lines = make(map[K]*line[C])
 	}
-	ln.push(w)
+	ln = new(line[C])
+	(*lines)[key] = ln
+	return ln
 }
 
 // remove takes w out of its line. It reports false when w is in none: then its
@@ -85,22 +113,34 @@ func (l *waitlist[C]) remove(w *waiter[C]) bool {
 		return false
 	}
 	ln.remove(w)
-	if w.byID && ln.len == 0 {
-		delete(l.byID, w.id)
-	}
 	l.len--
+	if ln.len > 0 {
+		return true
+	}
+	switch w.kind {
+	case forID:
+		delete(l.byID, w.id)
+	case forPeer:
+		delete(l.byPeer, w.peer)
+	default:
+	}
 	return true
 }
 
-// next takes out the waiter that the member named id goes to: the first who waits
-// for that one, else the first who waits for any. It returns nil when there is
-// none.
-func (l *waitlist[C]) next(id ID) *waiter[C] {
+// next takes out the waiter that a member goes to: the first who waits for its ID,
+// else whoever came first of those who wait for its peer or for any. It returns nil
+// when there is none.
+func (l *waitlist[C]) next(m *member[C]) *waiter[C] {
 	if l.len == 0 {
 		return nil
 	}
 	w := l.any.front
-	if ln := l.byID[id]; ln != nil {
+	if m.peer != nil {
+		if ln := l.byPeer[m.peer.name]; ln != nil && (w == nil || ln.front.turn < w.turn) {
+			w = ln.front
+		}
+	}
+	if ln := l.byID[m.id]; ln != nil {
 		w = ln.front
 	}
 	if w != nil {
@@ -116,18 +156,19 @@ func (l *waitlist[C]) fail(err error) []*waiter[C] {
 		return nil
 	}
 	all := make([]*waiter[C], 0, l.len)
-	for w := l.any.front; w != nil; w = l.any.front {
-		l.remove(w)
-		all = append(all, w)
-	}
-	for _, ln := range l.byID {
+	fail := func(ln *line[C]) {
 		for w := ln.front; w != nil; w = ln.front {
 			l.remove(w)
+			w.err = err
 			all = append(all, w)
 		}
 	}
-	for _, w := range all {
-		w.err = err
+	fail(&l.any)
+	for _, ln := range l.byID {
+		fail(ln)
+	}
+	for _, ln := range l.byPeer {
+		fail(ln)
 	}
 	return all
 }

@@ -1,0 +1,32 @@
+package poolkit
+
+// trim marks the members for shutting that stood idle beyond the target ever since
+// it was last called. It takes them from the shards that were needed last, the
+// youngest first, and leaves alone what the peer has opened.
+func (l *ledger[C]) trim() []*member[C] {
+	surplus := min(l.lowWater-l.target, l.dialled)
+	l.lowWater = l.idle.len
+	if surplus <= 0 {
+		return nil
+	}
+	own := make([]int, l.shards.Len())
+	for m := l.idle.front; m != nil; m = m.links[ofPool].next {
+		own[m.shard] += m.own()
+	}
+	take := l.shards.Shed(surplus, own)
+	gone := make([]*member[C], 0, surplus)
+	for m := l.idle.back; len(gone) < surplus; {
+		older := m.links[ofPool].prev
+		if !m.accepted && take[m.shard] > 0 {
+			take[m.shard]--
+			l.counts.expired++
+			l.close(m, Surplus)
+			gone = append(gone, m)
+		}
+		m = older
+	}
+	return gone
+}
+
+// surplus reports whether there is something that trim may close later.
+func (l *ledger[C]) surplus() bool { return l.dialled > 0 && l.idle.len > l.target }
