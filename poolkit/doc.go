@@ -30,8 +30,9 @@
 // Before anything is dialled the pool reserves a place, as a ticket. Each take
 // orders its replacement at once, so that idle + on their way − waiting stays at
 // the target; there are no rounds to wait for. A member that arrives goes to the
-// longest waiting caller whom it will do for, or becomes idle. Members that end by themselves leave
-// the pool before anyone is handed them, if the backend can watch them.
+// longest waiting caller whom it will do for, or becomes idle. Members that end by
+// themselves leave the pool before anyone is handed them, if the backend can watch
+// them.
 //
 // In a pool that accepts, the peer decides how much is opened. An offer is refused
 // only where its shard is full, never because many members are idle already: what
@@ -41,8 +42,9 @@
 //
 // A shard rests after a failure, from 100 ms up to 2 s, unless another dial on it
 // succeeds, while others go on. After three failures in a row the pool makes one
-// attempt at a time, now on this shard and now on that, until one succeeds. Callers wait meanwhile, to their own deadline; an error that waiting will not
-// cure ([Permanent]) is told to them at once.
+// attempt at a time, now on this shard and now on that, until one succeeds. Callers
+// wait meanwhile, to their own deadline; an error that waiting will not cure
+// ([Permanent]) is told to them at once.
 //
 // # Locks and goroutines
 //
