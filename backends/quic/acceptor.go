@@ -17,14 +17,16 @@ import (
 // acceptor takes the streams that clients open, on any number of connections to one
 // UDP socket. It is the pool's [poolkit.Acceptor].
 //
-// Its goroutines are one that accepts connections, and one for each connection that
-// accepts its streams. None of them waits for a peer's bytes, and close waits for
-// all of them.
+// Its goroutines are one that accepts connections, one for each connection that
+// accepts its streams, and the guard's patrol; a connection that has yet to prove its
+// address has one more until then, and so has one that is sent away. None of them waits for a
+// peer's bytes, and close waits for all of them.
 type acceptor struct {
 	// Set by listen.
 	transport *quicgo.Transport
 	owned     bool // the transport's socket is ours to close
 	listener  listener
+	guard     *guard
 	partings  *alarms // set where streams close gently
 
 	ctx    context.Context
@@ -69,6 +71,7 @@ type acceptorConfig struct {
 	socket net.PacketConn // or nil
 	tls    *tls.Config
 	allow  allowList
+	limits Limits
 	keys   *keys // nil: new with every start
 	early  bool  // take early data
 }
@@ -81,6 +84,7 @@ func listen(cfg acceptorConfig) (*acceptor, error) {
 	a := &acceptor{
 		offers: make(chan *offer, places),
 		broken: make(chan struct{}),
+		guard:  newGuard(cfg.allow, cfg.limits),
 	}
 	socket := cfg.socket
 	if socket == nil {
@@ -92,13 +96,9 @@ func listen(cfg acceptorConfig) (*acceptor, error) {
 	}
 	a.transport = &quicgo.Transport{
 		Conn: socket,
-		// Runs before the TLS handshake, so a stranger costs one packet.
-		ConnContext: func(ctx context.Context, info *quicgo.ClientInfo) (context.Context, error) {
-			if !cfg.allow.allows(info.RemoteAddr) {
-				return nil, fmt.Errorf("%v is not an allowed client", info.RemoteAddr)
-			}
-			return ctx, nil
-		},
+		// Both run before the TLS handshake, so a stranger costs one packet.
+		VerifySourceAddress: a.guard.demandsProof,
+		ConnContext:         a.guard.greet,
 	}
 	tlsConf := withALPN(cfg.tls)
 	if cfg.keys != nil {
@@ -111,6 +111,7 @@ func listen(cfg acceptorConfig) (*acceptor, error) {
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.work.Go(a.acceptConns)
+	a.work.Go(func() { a.guard.patrol(a.ctx) })
 	return a, nil
 }
 
@@ -146,9 +147,10 @@ func (a *acceptor) acceptConns() {
 		}
 		seat := a.join()
 		if seat == nil {
-			_ = conn.CloseWithError(codeRefused, "too many connections") // always nil
+			a.work.Go(func() { _ = conn.CloseWithError(codeRefused, "too many connections") }) // always nil
 			continue
 		}
+		seat.guest = a.guard.arrive(conn)
 		a.work.Go(func() { a.acceptStreams(conn, seat) })
 	}
 }
@@ -160,18 +162,28 @@ func (a *acceptor) acceptStreams(conn *quicgo.Conn, seat *seat) {
 		seat.leave()
 	}()
 	c := newConnection(conn, clientPreface, a.partings)
-	c.streamEnded = seat.leave
+	c.streamEnded = func() { seat.end(true) }
+	c.guest = seat.guest
 	c.pulse.start(c)
+	select {
+	case <-c.HandshakeComplete(): // always, unless there is early data
+		c.guest.await()
+	default:
+		a.work.Go(c.guest.await)
+	}
 	for {
 		stream, err := c.AcceptStream(a.ctx)
 		if err != nil {
 			return
 		}
-		seat.users.Add(1) // for the stream
+		if !seat.begin() {
+			reset(stream, codeQuota)
+			continue
+		}
 		select {
 		case a.offers <- &offer{conn: c, stream: stream, seat: seat}:
 		case <-c.Context().Done():
-			seat.leave() // for the stream
+			seat.end(false)
 			return
 		case <-a.ctx.Done():
 			return
@@ -185,6 +197,7 @@ type seat struct {
 	acceptor *acceptor
 	shard    int
 	users    atomic.Int64
+	guest    *guest // set before there are streams
 }
 
 // resting is how many shard numbers stay unused after their last user is gone: the
@@ -208,6 +221,21 @@ func (a *acceptor) join() *seat {
 	}
 	s.users.Add(1) // for the connection
 	return s
+}
+
+// begin counts a stream in, unless its peer has too many.
+func (s *seat) begin() bool {
+	if !s.guest.begin() {
+		return false
+	}
+	s.users.Add(1)
+	return true
+}
+
+// end counts it out; settled says whether the client had its ID.
+func (s *seat) end(settled bool) {
+	s.guest.end(settled)
+	s.leave()
 }
 
 // leave ends the use of a seat by its connection or one of its streams.
@@ -252,11 +280,15 @@ func (o *offer) Admit(ctx context.Context, id poolkit.ID) (*StreamConn, error) {
 	if err == nil {
 		err = o.conn.proven(ctx)
 	}
+	if err == nil && !o.conn.guest.welcome() {
+		err = errNotAllowed
+	}
 	if err != nil {
 		reset(o.stream, codeDone)
-		o.seat.leave()
+		o.seat.end(false)
 		return nil, fmt.Errorf("client %v: %w", o.conn.remote, err)
 	}
+	o.conn.guest.settle()
 	return newStreamConn(o.conn, o.stream), nil
 }
 
@@ -276,5 +308,5 @@ func (c *connection) proven(ctx context.Context) error {
 // Refuse implements [poolkit.Offer].
 func (o *offer) Refuse() {
 	reset(o.stream, codeRefused)
-	o.seat.leave()
+	o.seat.end(false)
 }

@@ -60,19 +60,24 @@ func (l allowList) allows(addr net.Addr) bool {
 	if len(l) == 0 {
 		return true
 	}
-	udp, ok := addr.(*net.UDPAddr)
+	ip, ok := ipOf(addr)
 	if !ok {
 		return false
 	}
-	ip, ok := netip.AddrFromSlice(udp.IP)
-	if !ok {
-		return false
-	}
-	ip = ip.Unmap()
 	for _, p := range l {
 		if p.Contains(ip) {
 			return true
 		}
 	}
 	return false
+}
+
+// ipOf returns the IP address of a peer, an IPv4 address always in its own form.
+func ipOf(addr net.Addr) (netip.Addr, bool) {
+	udp, ok := addr.(*net.UDPAddr)
+	if !ok {
+		return netip.Addr{}, false
+	}
+	ip, ok := netip.AddrFromSlice(udp.IP)
+	return ip.Unmap(), ok
 }

@@ -13,6 +13,7 @@ type connection struct {
 	*quicgo.Conn
 
 	local, remote net.Addr // as they were when it was made
+	guest         *guest   // nil where we dialled
 	exchanges     exchanges
 	roster        roster
 	pulse         pulse
@@ -44,8 +45,11 @@ func newConnection(conn *quicgo.Conn, preface int64, partings *alarms) *connecti
 	return c
 }
 
-// usable reports whether the connection is alive, as far as is known.
-func (c *connection) usable() bool { return !c.pulse.suspected.Load() && c.Context().Err() == nil }
+// usable reports whether the connection is alive, as far as is known, and from where
+// it may be.
+func (c *connection) usable() bool {
+	return !c.pulse.suspected.Load() && c.Context().Err() == nil && c.guest.welcome()
+}
 
 // suspect takes the connection out of use, because nothing comes back from the peer:
 // idle streams leave the pool, and exchanges under way end.

@@ -133,6 +133,10 @@ type ListenConfig struct {
 	// may connect; empty means all. Strangers are refused before the TLS handshake.
 	AllowedClients string
 
+	// Limits bound what one client address may take; zero means the defaults, which no
+	// pool comes near.
+	Limits Limits
+
 	// Secret, if set, is 16 or more bytes of crypto/rand that stay the same when the
 	// server is restarted. Clients then notice a restart as soon as they next send
 	// anything, in five seconds at the latest, and resume their TLS sessions. Without
@@ -170,7 +174,7 @@ func Listen(cfg ListenConfig) (*poolkit.Pool[*StreamConn], error) {
 	}
 	a, err := listen(acceptorConfig{
 		addr: cfg.Addr, socket: cfg.PacketConn,
-		tls: cfg.TLS, allow: allow, keys: k, early: cfg.EarlyData,
+		tls: cfg.TLS, allow: allow, limits: cfg.Limits, keys: k, early: cfg.EarlyData,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("quic: %w", err)

@@ -33,6 +33,9 @@ const (
 	codeProtocol = 1 // the peer broke the exchange
 	codeRefused  = 2 // no room
 	codeSilent   = 3 // nothing came back from the peer
+
+	codeNotAllowed = 5 // the client is at an address that is not allowed
+	codeQuota      = 6 // the client's address has as many as it may
 )
 
 var (

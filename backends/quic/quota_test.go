@@ -1,0 +1,175 @@
+package quic
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/poolkit"
+)
+
+// guarded starts a native server pool whose acceptor the test can look at. It is
+// closed with the test.
+func (w *world) guarded(cfg acceptorConfig) (*native, *acceptor) {
+	w.Helper()
+	if cfg.socket == nil {
+		cfg.socket = w.Socket(serverHost)
+	}
+	cfg.tls = w.tls
+	a, err := listen(cfg)
+	if err != nil {
+		w.Fatal(err)
+	}
+	p, err := poolkit.New(a.poolConfig(places, poolkit.Hooks{}))
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { p.Close() })
+	return p, a
+}
+
+// nothingLeft checks that a guard knows of nobody who has anything, once it has noticed
+// that those are gone who were in the middle of a handshake.
+func nothingLeft(t *testing.T, a *acceptor) {
+	t.Helper()
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	g := a.guard
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.proven != 0 || len(g.guests) != 0 || len(g.accounts) != g.idlers {
+		t.Errorf("%d connections, %d accounts and %d of those idle when everybody has left", g.proven, len(g.accounts), g.idlers)
+	}
+	for _, account := range g.accounts {
+		if account.conns != 0 || account.streams != 0 {
+			t.Errorf("%+v when everybody has left", *account)
+		}
+	}
+}
+
+func TestAClientOverItsConnectionsGoesOnWithWhatItHas(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		server, a := w.guarded(acceptorConfig{limits: Limits{Connections: 1}})
+		client := w.client(300, 300)
+		time.Sleep(10 * time.Second)
+		if s := stats(client); s.Idle != places {
+			t.Errorf("%d idle streams on one connection", s.Idle)
+		}
+		before := stats(client).Failed
+		time.Sleep(time.Minute)
+		failed := stats(client).Failed - before
+		t.Logf("%d failures in a minute", failed)
+		if failed > 60 {
+			t.Errorf("%d failures in a minute", failed)
+		}
+		for range 2 * places {
+			_, s, err := client.IncomingGet(3 * time.Second) // the longest pause after failures and a round trip
+			if err != nil {
+				t.Fatal(err)
+			}
+			abort(s.(*StreamConn))
+		}
+
+		other := w.clientAt(thirdHost, 20, 20)
+		begun := time.Now()
+		w.full(20, other)
+		if took := time.Since(begun); took != 2*rtt {
+			t.Errorf("another client was full after %v", took)
+		}
+		client.Close()
+		time.Sleep(3 * handshakeTimeout) // perhaps in the middle of a handshake
+		again := w.client(20, 20)
+		begun = time.Now()
+		w.full(20, again)
+		if took := time.Since(begun); took != 2*rtt {
+			t.Errorf("the client's next pool was full after %v", took)
+		}
+		again.Close()
+		other.Close()
+		nothingLeft(t, a)
+		if n := server.Stats().Open(); n != 0 {
+			t.Errorf("%d streams of nobody", n)
+		}
+	})
+}
+
+func TestAClientOverItsStreamsGoesOnWithWhatItHas(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		server, a := w.guarded(acceptorConfig{limits: Limits{Streams: 50}})
+		client := w.client(200, 200)
+		time.Sleep(10 * time.Second)
+		if s := stats(client); s.Idle != 50 || server.Stats().Open() != 50 {
+			t.Errorf("%d idle streams, %d at the server", s.Idle, server.Stats().Open())
+		}
+		before := stats(client).Failed
+		time.Sleep(time.Minute)
+		s := stats(client)
+		t.Logf("%d failures in a minute", s.Failed-before)
+		if s.Failed-before > 60 {
+			t.Errorf("%d failures in a minute", s.Failed-before)
+		}
+		other := w.clientAt(thirdHost, 50, 50)
+		w.full(50, other)
+		for range 100 { // those that end make room for others
+			_, s, err := client.IncomingGet(time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			abort(s.(*StreamConn))
+		}
+		client.Close()
+		other.Close()
+		nothingLeft(t, a)
+	})
+}
+
+// dialFor dials within a second, and says what the server says about it at once.
+func (f *foreigner) dialFor(w *world) (*quicgo.Conn, error) {
+	f.Helper()
+	ctx, cancel := context.WithTimeout(f.Context(), time.Second)
+	defer cancel()
+	conn, err := f.Dial(ctx, w.Socket(serverHost).LocalAddr(), f.tls, oldLimits())
+	if err != nil {
+		return nil, err
+	}
+	time.Sleep(2 * rtt)
+	return conn, context.Cause(conn.Context())
+}
+
+func isRefused(err error) bool {
+	var early *quicgo.TransportError
+	var late *quicgo.ApplicationError
+	return errors.As(err, &early) && early.ErrorCode == quicgo.ConnectionRefused ||
+		errors.As(err, &late) && late.ErrorCode == codeQuota
+}
+
+func TestHandshakesOfOneAddressAreBegunAtItsRate(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.guarded(acceptorConfig{limits: Limits{Connections: 5, Handshakes: 1}})
+		busy, other := w.foreign(clientHost, alpn), w.foreign(thirdHost, alpn)
+		begun, made, refused := time.Now(), 0, 0
+		for time.Since(begun) < 20*time.Second {
+			conn, err := busy.dialFor(w)
+			switch {
+			case err == nil:
+				made++
+				_ = conn.CloseWithError(0, "")
+			case isRefused(err):
+				refused++
+			default:
+				t.Fatal(err)
+			}
+		}
+		t.Logf("%d connections, %d refused", made, refused)
+		if made < 24 || made > 25 || refused < 40 {
+			t.Errorf("%d connections in twenty seconds, %d refused", made, refused)
+		}
+		if _, err := other.dialFor(w); err != nil {
+			t.Error(err)
+		}
+	})
+}
