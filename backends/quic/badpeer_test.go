@@ -14,22 +14,6 @@ import (
 	"github.com/vistone/poolkit/poolkit"
 )
 
-// openSync opens a stream within a minute.
-func openSync(t *testing.T, conn *quicgo.Conn) (*quicgo.Stream, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	return conn.OpenStreamSync(ctx)
-}
-
-// ask does the client's side of the exchange by hand.
-func ask(s *quicgo.Stream) (id poolkit.ID, err error) {
-	if _, err := s.Write([]byte{0}); err != nil {
-		return id, err
-	}
-	_, err = io.ReadFull(s, id[:])
-	return id, err
-}
-
 // badClient is what clients do wrong on a stream they have opened.
 var badClient = map[string]func(s *quicgo.Stream){
 	"another first byte":          func(s *quicgo.Stream) { _, _ = s.Write([]byte{1}) },
@@ -46,7 +30,7 @@ func TestAServerRefusesABadStreamAndNobodyElseNotices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				server := w.server(20)
-				conn := w.foreign(clientHost, alpn).connect(w)
+				conn := w.stranger()
 				client := w.clientAt(thirdHost, 20, 20)
 				w.full(20, client)
 				before, err := openSync(t, conn)

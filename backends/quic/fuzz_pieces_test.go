@@ -37,7 +37,7 @@ func FuzzAnswerFreesThePlace(f *testing.F) {
 	f.Fuzz(func(t *testing.T, written []byte, size, how byte, slow bool) {
 		inWorld(t, func(t *testing.T, w *world) {
 			server := w.server(20)
-			conn := w.foreign(clientHost, alpn).connect(w)
+			conn := w.stranger()
 			first := openGood(t, conn)
 			bad, err := openSync(t, conn)
 			if err != nil {

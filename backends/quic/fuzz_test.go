@@ -22,7 +22,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, written []byte, how byte) {
 		inWorld(t, func(t *testing.T, w *world) {
 			server := w.server(20)
-			conn := w.foreign(clientHost, alpn).connect(w)
+			conn := w.stranger()
 			good := openGood(t, conn)
 			bad, err := openSync(t, conn)
 			if err != nil {
