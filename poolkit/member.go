@@ -9,7 +9,7 @@ import (
 // member is one connection or stream of a pool, from its arrival until it is shut.
 // There are many, so the fields are in the order that takes the least room.
 type member[C any] struct {
-	pool  *Pool[C] // set by newMember, as are made, shard, id and accepted
+	pool  *Pool[C] // set by newMember, as are the next three, id and accepted
 	conn  C
 	made  time.Time
 	shard int

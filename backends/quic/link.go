@@ -151,8 +151,7 @@ func (l *link) open(ctx context.Context) (*quicgo.Stream, error) {
 		return nil, errRetired
 	}
 	s, err := l.OpenStream()
-	var limit *quicgo.StreamLimitReachedError
-	if errors.As(err, &limit) {
+	if _, full := errors.AsType[*quicgo.StreamLimitReachedError](err); full {
 		err = poolkit.ErrShardFull
 		if wait := l.creditDelay(); settling < wait {
 			s, err = l.openSync(ctx, wait)
