@@ -8,6 +8,7 @@ package simtest
 import (
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -21,18 +22,22 @@ const port = 4433
 // Network is a number of hosts, each with one UDP socket. All methods may be called
 // at any time; what they change holds for packets that are sent from then on.
 type Network struct {
-	hosts []*simnet.SimConn
+	hosts []*socket
+	delay time.Duration // of every packet, at least
 
 	router simnet.PerfectRouter
 
-	mu     sync.Mutex
-	random *rand.Rand // guarded by mu, as is the rest
-	loss   float64
-	jitter time.Duration
-	harm   map[string]harm // to the packets from and to a host
-	cut    map[string]bool // hosts whose packets are lost, both ways
-	passed int
-	tap    func(from string, data []byte) // or nil
+	mu      sync.Mutex
+	random  *rand.Rand // guarded by mu, as is the rest
+	loss    float64
+	jitter  time.Duration
+	harm    map[int]harm           // to the packets from and to a host
+	cut     map[int]bool           // hosts whose packets are lost, both ways
+	public  []*net.UDPAddr         // what the others know each host by
+	at      map[netip.AddrPort]int // the host that has such an address
+	renamed int                    // public addresses given since the beginning
+	passed  int
+	tap     func(from string, data []byte) // or nil
 }
 
 // New returns a running network of so many hosts, with a path of the given round
@@ -40,13 +45,14 @@ type Network struct {
 // registers for cleanup later.
 func New(tb testing.TB, hosts int, rtt time.Duration) *Network {
 	tb.Helper()
-	n := &Network{random: rand.New(rand.NewPCG(1, 2)), cut: make(map[string]bool), harm: make(map[string]harm)}
+	n := &Network{delay: rtt / 2, cut: make(map[int]bool), harm: make(map[int]harm), at: make(map[netip.AddrPort]int)}
+	n.Seed(1)
 	sim := &simnet.Simnet{Router: n}
 	for i := range hosts {
 		addr := &net.UDPAddr{IP: net.IPv4(10, 0, 0, byte(i+1)).To4(), Port: port} // the form in which addresses are resolved
-		n.hosts = append(n.hosts, sim.NewEndpoint(addr, simnet.NodeBiDiLinkSettings{
-			LatencyFunc: func(p simnet.Packet) time.Duration { return rtt/2 + n.extra(p) },
-		}))
+		n.public = append(n.public, addr)
+		n.at[addr.AddrPort()] = i
+		n.hosts = append(n.hosts, &socket{sim.NewEndpoint(addr, simnet.NodeBiDiLinkSettings{LatencyFunc: underway})})
 	}
 	if err := sim.Start(); err != nil {
 		tb.Fatal(err)
@@ -62,7 +68,8 @@ func New(tb testing.TB, hosts int, rtt time.Duration) *Network {
 	return n
 }
 
-// Socket returns the socket of a host. It outlives those who use it.
+// Socket returns the socket of a host. It outlives those who use it. What arrives
+// while nobody reads from it is lost, as on a closed port.
 func (n *Network) Socket(host int) net.PacketConn { return n.hosts[host] }
 
 // Addr returns the address of a host's socket, host:port.
@@ -76,6 +83,13 @@ func (n *Network) Passed() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.passed
+}
+
+// Seed makes chance take another course.
+func (n *Network) Seed(seed uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.random = rand.New(rand.NewPCG(seed, 2))
 }
 
 // Lose makes the network lose a share of the packets, from 0 to 1.
@@ -97,7 +111,7 @@ func (n *Network) Jitter(most time.Duration) {
 func (n *Network) Cut(host int, cut bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.cut[n.Addr(host)] = cut
+	n.cut[host] = cut
 }
 
 // harm is what is wrong with the path to a host.
@@ -111,17 +125,19 @@ type harm struct {
 func (n *Network) Harm(host int, loss float64, delay time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.harm[n.Addr(host)] = harm{loss, delay}
+	n.harm[host] = harm{loss, delay}
 }
 
-func (n *Network) extra(p simnet.Packet) time.Duration {
+// Rebind gives a host another public address, as a NAT does that has forgotten its
+// flows: its packets come from there, and what is sent to the old one is lost. The
+// host itself does not notice.
+func (n *Network) Rebind(host int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delay := n.harm[p.From.String()].delay + n.harm[p.To.String()].delay
-	if n.jitter > 0 {
-		delay += time.Duration(n.random.Int64N(int64(n.jitter)))
-	}
-	return delay
+	n.renamed++
+	delete(n.at, n.public[host].AddrPort())
+	n.public[host] = &net.UDPAddr{IP: n.public[host].IP, Port: port + n.renamed}
+	n.at[n.public[host].AddrPort()] = host
 }
 
 // Tap makes tap see every packet that is sent, with the address of its sender. It
@@ -137,19 +153,32 @@ func (n *Network) AddNode(addr net.Addr, node simnet.PacketReceiver) { n.router.
 
 // SendPacket implements simnet.Router.
 func (n *Network) SendPacket(p simnet.Packet) error {
-	n.mu.Lock()
-	from, to := p.From.String(), p.To.String()
-	loss := n.loss + n.harm[from].loss + n.harm[to].loss
-	lost := n.cut[from] || n.cut[to] || loss > 0 && n.random.Float64() < loss
-	if !lost {
-		n.passed++
-	}
-	if n.tap != nil {
-		n.tap(p.From.String(), p.Data)
-	}
-	n.mu.Unlock()
-	if lost {
+	if !n.forward(&p) {
 		return nil
 	}
 	return n.router.SendPacket(p)
+}
+
+// forward readdresses a packet, or reports that it is lost. Hosts send from the
+// address they were made with.
+func (n *Network) forward(p *simnet.Packet) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.tap != nil {
+		n.tap(p.From.String(), p.Data)
+	}
+	from := int(p.From.(*net.UDPAddr).IP[3]) - 1
+	to, known := n.at[p.To.(*net.UDPAddr).AddrPort()]
+	loss := n.loss + n.harm[from].loss + n.harm[to].loss
+	if !known || n.cut[from] || n.cut[to] || loss > 0 && n.random.Float64() < loss {
+		return false
+	}
+	n.passed++
+	due := time.Now().Add(n.delay + n.harm[from].delay + n.harm[to].delay)
+	if n.jitter > 0 {
+		due = due.Add(time.Duration(n.random.Int64N(int64(n.jitter))))
+	}
+	p.From = &sender{n.public[from], due}
+	p.To = n.hosts[to].LocalAddr()
+	return true
 }
