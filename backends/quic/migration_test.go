@@ -173,7 +173,7 @@ func TestAClientThatMigratesToAnAddressThatIsNotAllowedIsClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 		server, _ := w.guarded(acceptorConfig{allow: allow})
-		conn := w.foreign(clientHost, alpn).connect(w)
+		conn := w.foreign(clientHost, alpn).connect(w.Socket(serverHost).LocalAddr())
 		var s *quicgo.Stream
 		for range 10 {
 			if s, err = openSync(t, conn); err != nil {

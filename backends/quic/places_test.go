@@ -87,13 +87,6 @@ func (w *world) bothEnds(shards int, gentle bool) (client, server *native, d *di
 	return client, server, d, a
 }
 
-// load is how many streams are open on a connection.
-func (l *link) load() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.streams
-}
-
 // In the end every connection takes 128 streams again, all within one round trip. Had
 // a place been lost at either end, they would not fit. In full: 64 connections, and
 // 100 000 streams that both ends take and close.

@@ -132,7 +132,7 @@ func (f *foreigner) dialFor(w *world) (*quicgo.Conn, error) {
 	f.Helper()
 	ctx, cancel := context.WithTimeout(f.Context(), time.Second)
 	defer cancel()
-	conn, err := f.Dial(ctx, w.Socket(serverHost).LocalAddr(), f.tls, oldLimits())
+	conn, err := f.Dial(ctx, w.Socket(serverHost).LocalAddr(), f.tls, foreignSettings())
 	if err != nil {
 		return nil, err
 	}
