@@ -63,7 +63,7 @@ func (p *Pool[C]) watch(m *member[C]) (err error) {
 		return nil
 	}
 	defer contain("Watch", &err)
-	m.stop = p.cfg.Watch(m.conn, m.lose)
+	m.stop = p.cfg.Watch(m.conn, m)
 	return nil
 }
 
@@ -99,6 +99,23 @@ func (p *Pool[C]) lent(l Lease[C]) {
 	defer p.report(&err)
 	defer contain("Lent", &err)
 	p.cfg.Lent(l.m.conn, l)
+}
+
+func (p *Pool[C]) announce(ctx context.Context) {
+	var err error
+	defer p.report(&err)
+	defer contain("Announce", &err)
+	p.cfg.Announce(ctx)
+}
+
+func (p *Pool[C]) linger(ctx context.Context) {
+	if p.cfg.Linger == nil {
+		return
+	}
+	var err error
+	defer p.report(&err)
+	defer contain("Linger", &err)
+	p.cfg.Linger(ctx)
 }
 
 func (p *Pool[C]) callClosed() (err error) {

@@ -1,6 +1,7 @@
 package poolkit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -21,14 +22,14 @@ type Config[C any] struct {
 	// member that is in use. The member's place counts as held until it returns.
 	Shut func(C) error
 
-	// Watch, if set, starts watching an idle member: when it ends by itself, gone is
-	// to be called, once or more often, from any goroutine; gone does not block. The
-	// member then leaves the pool before anyone is handed it.
+	// Watch, if set, starts watching an idle member: when it ends by itself, or is
+	// about to, w is to be told. The member then leaves the pool before anyone is
+	// handed it.
 	//
 	// The pool calls stop before it hands the member out; stop reports false when
-	// the member has already ended. A stopped watch must not call gone any more,
-	// but for a call already under way.
-	Watch func(member C, gone func()) (stop func() bool)
+	// the member has already ended. A stopped watch must not call w any more, but for
+	// a call already under way.
+	Watch func(member C, w Watcher) (stop func() bool)
 
 	// Healthy, if set, is asked right before a member is handed out and when it
 	// comes back. It must not block. A member that is not healthy is shut.
@@ -43,6 +44,16 @@ type Config[C any] struct {
 	// backend whose members can be closed by themselves keeps the lease here, and
 	// ends it then.
 	Lent func(C, Lease[C])
+
+	// Announce, if set, is called when [Pool.Shutdown] begins: the place to tell the
+	// peers. Until it returns the pool makes no members, and Acquire hands out none, but
+	// AcquireID does: the peer may have taken one before it knew. ctx is Shutdown's, and
+	// ends too when the pool is closed.
+	Announce func(ctx context.Context)
+
+	// Linger, if set, is called by [Pool.Shutdown] when every lease has ended: the place
+	// to wait until what was written has arrived. ctx is Shutdown's.
+	Linger func(ctx context.Context)
 
 	// Closed, if set, is called once when the pool has closed: after every member
 	// was shut and every goroutine of the pool has ended. It is the place to close

@@ -272,7 +272,7 @@ func TestMembersThatEndWhileIdleLeaveAndAreReplacedBeforeTheyAreShut(t *testing.
 		ready(t, p)
 		dead := w.members()[1]
 		dead.end()
-		dead.gone() // again, which changes nothing
+		dead.watcher.Gone() // again, which changes nothing
 		synctest.Wait()
 		expect(t, p, "after a death", 2, 0, 1, 0)
 		after(time.Second)
@@ -295,8 +295,8 @@ func TestAMemberThatEndsWhileItArrivesIsNeverLent(t *testing.T) {
 		cfg := watched(w.config(1))
 		watch := cfg.Watch
 		var second atomic.Bool
-		cfg.Watch = func(c *conn, gone func()) func() bool {
-			stop := watch(c, gone)
+		cfg.Watch = func(c *conn, w poolkit.Watcher) func() bool {
+			stop := watch(c, w)
 			if !second.Swap(true) {
 				c.end()
 			}

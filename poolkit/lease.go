@@ -148,7 +148,7 @@ func (l Lease[C]) Hijack() bool {
 	}
 	p.ledger.close(l.m, Ended)
 	p.mu.Unlock()
-	p.leave(l.m)
+	p.free(l.m)
 	return true
 }
 

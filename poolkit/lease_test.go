@@ -67,8 +67,8 @@ func TestAMemberThatIsUnhealthyOrEndsOnItsWayBackIsShut(t *testing.T) {
 			var back bool
 			var leaving notes[poolkit.Reason]
 			watch := cfg.Watch
-			cfg.Watch = func(c *conn, gone func()) func() bool {
-				stop := watch(c, gone)
+			cfg.Watch = func(c *conn, w poolkit.Watcher) func() bool {
+				stop := watch(c, w)
 				if back && why == poolkit.Gone && c.id == number(1) {
 					c.end()
 				}

@@ -53,7 +53,9 @@ type ledger[C any] struct {
 
 	firstGiven bool   // the member with firstID has arrived
 	epoch      uint32 // counts flushes
-	draining   bool   // no hand-outs, no dials
+	quiet      bool   // no dials, and hand-outs by ID only
+	draining   bool   // no hand-outs at all, no dials
+	leavers    int    // members that are leaving
 	counts     counts
 }
 
@@ -91,7 +93,7 @@ func (l *ledger[C]) find(w *wish) *member[C] {
 	q := &l.idle
 	switch w.kind {
 	case forID:
-		if m := l.members[w.id]; m != nil && m.state == idle {
+		if m := l.members[w.id]; m != nil && (m.state == idle || m.state == leaving) {
 			return m
 		}
 		return nil
@@ -123,7 +125,7 @@ func (l *ledger[C]) refusal(w *wish) error {
 	if w.kind == forPeer && l.peers == nil {
 		return errNoPeers
 	}
-	if l.draining {
+	if l.draining || l.quiet && w.kind != forID {
 		return ErrClosed
 	}
 	return l.permanent
@@ -136,6 +138,10 @@ func (l *ledger[C]) offer(m *member[C]) *waiter[C] {
 		l.lend(m)
 		w.member = m
 		return w
+	}
+	if l.quiet {
+		l.move(m, leaving)
+		return nil
 	}
 	l.move(m, idle)
 	l.readies.reached(l.idle.len)
@@ -150,7 +156,7 @@ func (l *ledger[C]) held(m *member[C], loan uint64) bool {
 // takeBack starts the return of a member: nobody can be handed it yet, and its
 // loan is over. It reports false where the member has to be closed instead.
 func (l *ledger[C]) takeBack(m *member[C]) bool {
-	if l.draining || m.epoch != l.epoch {
+	if l.quiet || l.draining || m.epoch != l.epoch {
 		return false
 	}
 	m.state = arriving
@@ -160,19 +166,29 @@ func (l *ledger[C]) takeBack(m *member[C]) bool {
 // putBack completes the return. Where it reports false, the member has to be
 // closed.
 func (l *ledger[C]) putBack(m *member[C]) (*waiter[C], bool) {
-	if l.draining || m.epoch != l.epoch || m.lost {
+	if l.quiet || l.draining || m.epoch != l.epoch || m.lost {
 		return nil, false
 	}
 	return l.offer(m), true
 }
 
-// lose notes that a member ended by itself. It reports whether the member was idle
-// and is now to be shut.
+// leave notes that a member is about to end: from now on only who asks for its ID gets
+// it. It reports whether the member was idle.
+func (l *ledger[C]) leave(m *member[C]) bool {
+	if m.state != idle {
+		return false
+	}
+	l.move(m, leaving)
+	return true
+}
+
+// lose notes that a member ended by itself. It reports whether nobody had it, so that
+// it is now to be shut.
 func (l *ledger[C]) lose(m *member[C]) bool {
 	if m.state == arriving {
 		m.lost = true
 	}
-	if m.state != idle {
+	if m.state != idle && m.state != leaving {
 		return false
 	}
 	l.counts.expired++
@@ -203,7 +219,13 @@ func (l *ledger[C]) move(m *member[C], to memberState) {
 		l.lowWater = min(l.lowWater, l.idle.len)
 		l.dialled -= m.own()
 	}
+	if m.state == leaving {
+		l.leavers--
+	}
 	m.state = to
+	if to == leaving {
+		l.leavers++
+	}
 	if to == idle {
 		l.idle.push(m)
 		l.dialled += m.own()
@@ -244,14 +266,36 @@ func (l *ledger[C]) flush() []*member[C] {
 	return l.clear(Flushed)
 }
 
-// clear marks every idle member for shutting.
+// clear marks every member for shutting that nobody has.
 func (l *ledger[C]) clear(why Reason) []*member[C] {
-	gone := make([]*member[C], 0, l.idle.len)
+	gone := make([]*member[C], 0, l.idle.len+l.leavers)
+	if l.leavers > 0 {
+		for _, m := range l.members {
+			if m != nil && m.state == leaving {
+				l.close(m, why)
+				gone = append(gone, m)
+			}
+		}
+	}
 	for m := l.idle.front; m != nil; m = l.idle.front {
 		l.close(m, why)
 		gone = append(gone, m)
 	}
 	return gone
+}
+
+// quiesce ends dials, and hand-outs but by ID, for good. It returns the waiters it took
+// out of their lines.
+func (l *ledger[C]) quiesce() []*waiter[C] {
+	if l.quiet || l.draining {
+		return nil
+	}
+	l.quiet = true
+	l.readies.fail(ErrClosed)
+	for m := l.idle.front; m != nil; m = l.idle.front {
+		l.move(m, leaving)
+	}
+	return l.waiters.failLines(ErrClosed)
 }
 
 // drain ends hand-outs and dials for good. It returns the idle members, to be

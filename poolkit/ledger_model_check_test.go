@@ -49,7 +49,7 @@ func (w *model) checkPlaces() {
 				want.Idle++
 			case onLoan:
 				want.OnLoan++
-			case closing:
+			case leaving, closing:
 				want.Closing++
 			default:
 				w.fatalf("a member in state %d has a place", a.state)
@@ -151,8 +151,8 @@ func (w *model) checkWaiters() {
 			w.fatalf("there is no line for ID %d", i)
 		}
 		w.checkLine(line, want)
-		if a, _ := w.named(ID{3: byte(i)}); a != nil && a.state == idle {
-			w.fatalf("somebody waits for member %d, which is idle", i)
+		if a, _ := w.named(ID{3: byte(i)}); a != nil && (a.state == idle || a.state == leaving) {
+			w.fatalf("somebody waits for member %d, which is there", i)
 		}
 	}
 	if w.l.waiters.len != n || len(w.l.waiters.byID) != ids {
@@ -161,8 +161,14 @@ func (w *model) checkWaiters() {
 	if w.anybodies() > 0 && len(w.idle) > 0 {
 		w.fatalf("%d wait for any member while %d are idle", w.anybodies(), len(w.idle))
 	}
-	if w.l.draining && n+len(w.idle) > 0 {
-		w.fatalf("%d wait and %d are idle in a pool that drains", n, len(w.idle))
+	if w.l.draining && n+len(w.unused()) > 0 {
+		w.fatalf("%d wait and %d are ready in a pool that drains", n, len(w.unused()))
+	}
+	if w.l.quiet != w.quiet || w.quiet && len(w.line)+len(w.idle) > 0 {
+		w.fatalf("%d wait and %d are idle in a quiet pool", len(w.line), len(w.idle))
+	}
+	if w.l.leavers != len(w.in(leaving)) {
+		w.fatalf("%d members are leaving, want %d", w.l.leavers, len(w.in(leaving)))
 	}
 }
 

@@ -212,8 +212,8 @@ func (w *model) admit(shard int, id ID) {
 	}
 	_, taken := w.named(wantID)
 	reserved := first != nil && wantID == *first && w.firstGiven
-	wantRoom := !w.l.draining && (taken || reserved || shard >= 0 && shard < len(w.shards) && w.open(shard) < w.cfg.Places)
-	wantUnique := w.l.draining || !taken && !reserved
+	wantRoom := !w.quiet && !w.l.draining && (taken || reserved || shard >= 0 && shard < len(w.shards) && w.open(shard) < w.cfg.Places)
+	wantUnique := w.quiet || w.l.draining || !taken && !reserved
 	t, room, unique := w.l.admit(shard, id)
 	if room != wantRoom || unique != wantUnique {
 		w.fatalf("admit %v on shard %d reports room %t and unique %t, want %t and %t", id, shard, room, unique, wantRoom, wantUnique)
@@ -239,6 +239,11 @@ func (w *model) take(want wish) {
 			best = a
 		}
 	}
+	for _, a := range w.in(leaving) {
+		if want.kind == forID && a.m.id == want.id {
+			best = a
+		}
+	}
 	w.took(w.l.take(&want), best, &waiter[int]{wish: want, ready: make(chan struct{}, 1)})
 }
 
@@ -249,7 +254,9 @@ func (w *model) took(got *member[int], want *actor, x *waiter[int]) {
 		if got != want.m {
 			w.fatalf("took %p, want %p (%v)", got, want.m, want.m.id)
 		}
-		w.leaveIdle(want, onLoan)
+		if want.state == idle {
+			w.leaveIdle(want, onLoan)
+		}
 		w.lent(want)
 		return
 	}
@@ -260,7 +267,7 @@ func (w *model) took(got *member[int], want *actor, x *waiter[int]) {
 	switch {
 	case x.kind == forPeer && w.cfg.Peer == nil:
 		refused = errNoPeers
-	case w.l.draining:
+	case w.l.draining, w.quiet && x.kind != forID:
 		refused = ErrClosed
 	}
 	if err := w.l.refusal(&x.wish); !errors.Is(err, refused) {
@@ -300,7 +307,7 @@ func (w *model) release(a *actor) {
 		return
 	}
 	back := w.l.takeBack(a.m)
-	if want := !w.l.draining && a.m.epoch == w.epoch; back != want {
+	if want := !w.quiet && !w.l.draining && a.m.epoch == w.epoch; back != want {
 		w.fatalf("takeBack reports %t, want %t", back, want)
 	}
 	if !back {
@@ -320,7 +327,7 @@ func (w *model) putBack(a *actor) {
 	w.returning = slices.Delete(w.returning, i, i+1)
 	a.returning = false
 	got, ok := w.l.putBack(a.m)
-	if want := !w.l.draining && a.m.epoch == w.epoch && !a.lost; ok != want {
+	if want := !w.quiet && !w.l.draining && a.m.epoch == w.epoch && !a.lost; ok != want {
 		w.fatalf("putBack reports %t, want %t", ok, want)
 	}
 	if !ok {
@@ -341,16 +348,48 @@ func (w *model) discard(a *actor) {
 func (w *model) lose(a *actor) {
 	was := a.state
 	got := w.l.lose(a.m)
-	if want := was == idle; got != want {
+	if want := was == idle || was == leaving; got != want {
 		w.fatalf("losing a member in state %d reports %t, want %t", was, got, want)
 	}
 	if got {
 		w.counts.expired++
-		w.leaveIdle(a, closing)
+		if was == idle {
+			w.leaveIdle(a, closing)
+		}
+		a.state = closing
 	}
 	if a.returning {
 		a.lost = true
 	}
+}
+
+// leave makes a member be about to end, if it is idle.
+func (w *model) leave(a *actor) {
+	was := a.state
+	if got := w.l.leave(a.m); got != (was == idle) {
+		w.fatalf("a member in state %d leaves: %t", was, got)
+	}
+	if was == idle {
+		w.leaveIdle(a, leaving)
+	}
+}
+
+func (w *model) quiesce() {
+	told := w.l.quiesce()
+	if w.quiet || w.l.draining {
+		if told != nil {
+			w.fatalf("%d waiters were failed again", len(told))
+		}
+		return
+	}
+	w.quiet = true
+	for len(w.idle) > 0 {
+		w.leaveIdle(w.idle[0], leaving)
+	}
+	byID := w.byID
+	w.byID = [modelIDs][]*waiter[int]{} // they go on waiting
+	w.failed(told, ErrClosed)
+	w.byID = byID
 }
 
 func (w *model) free(a *actor) {
@@ -406,12 +445,12 @@ func (w *model) dearest(gone []*actor) *actor {
 
 func (w *model) flush() {
 	w.epoch++
-	w.closed(w.l.flush(), slices.Clone(w.idle))
+	w.closed(w.l.flush(), w.unused())
 }
 
 func (w *model) drain() {
 	gone, told := w.l.drain()
-	w.closed(gone, slices.Clone(w.idle))
+	w.closed(gone, w.unused())
 	w.failed(told, ErrClosed)
 }
 

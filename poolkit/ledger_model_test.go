@@ -94,7 +94,7 @@ func runModel(tb testing.TB, config int, program []byte) (operations int) {
 func (w *model) step(n int) {
 	op := w.byte()
 	w.at = n
-	op %= 26
+	op %= 27
 	if w.calm && (op == 13 || op == 14 || op == 20 || op == 24) {
 		op = 17 // what is taken comes back
 	}
@@ -176,6 +176,11 @@ func (w *model) step(n int) {
 	case 24, 25:
 		w.name = "takeFrom"
 		w.take(wish{kind: forPeer, peer: w.peer()})
+	case 26:
+		w.name = "leave"
+		if a := pick(w, w.actors); a != nil {
+			w.leave(a)
+		}
 	}
 	w.check()
 }
@@ -198,14 +203,20 @@ func (w *model) rare(op byte) {
 	case op < 235:
 		w.name = "flush"
 		w.flush()
-	case op < 253:
+	case op < 250:
 		w.name = "fail to accept"
 		w.fail(nil, op%8 == 0)
 	case !w.l.draining:
-		if len(w.program) < 1000 { // most of a program goes before
-			w.name = "drain"
-			w.drain()
+		if len(w.program) >= 1000 { // most of a program goes before
+			break
 		}
+		if op < 253 && !w.quiet {
+			w.name = "quiesce"
+			w.quiesce()
+			break
+		}
+		w.name = "drain"
+		w.drain()
 	default:
 		w.name = "seize"
 		w.seize()

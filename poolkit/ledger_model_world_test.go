@@ -34,6 +34,7 @@ type model struct {
 	target, low int
 	epoch       uint32
 	firstGiven  bool
+	quiet       bool
 	failures    int
 	pausedUntil time.Time // zero: not paused
 	doubt       bool
@@ -128,13 +129,16 @@ func (w *model) open(shard int) (n int) {
 // staying is open without those that are being shut.
 func (w *model) staying(shard int) int {
 	n := w.open(shard)
-	for _, a := range w.in(closing) {
+	for _, a := range append(w.in(closing), w.in(leaving)...) {
 		if a.m.shard == shard {
 			n--
 		}
 	}
 	return n
 }
+
+// unused is the members that nobody has, and that are not being shut.
+func (w *model) unused() []*actor { return append(slices.Clone(w.idle), w.in(leaving)...) }
 
 // lowest is the first shard that may be dialled: in an outage, of those that failed
 // least, and otherwise, as far as the spread goes, of the emptiest.
@@ -187,7 +191,7 @@ func (w *model) mayDial() bool {
 	if w.failures >= probeAfter {
 		most = 1
 	}
-	return w.cfg.Dialer != nil && !w.l.draining && w.pausedUntil.IsZero() && w.dialing() < most
+	return w.cfg.Dialer != nil && !w.quiet && !w.l.draining && w.pausedUntil.IsZero() && w.dialing() < most
 }
 
 // named is the member that an ID belongs to; taken says whether it belongs to one,
@@ -232,6 +236,10 @@ func (w *model) becomes(a *actor, got *waiter[int]) {
 	}
 	if got != want {
 		w.fatalf("member %v went to waiter %p, want %p", a.m.id, got, want)
+	}
+	if want == nil && w.quiet {
+		a.state = leaving
+		return
 	}
 	if want == nil {
 		a.state = idle

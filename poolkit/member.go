@@ -45,6 +45,7 @@ type memberState uint8
 const (
 	arriving memberState = iota // watched, but not yet idle; or coming back from a loan
 	idle                        // in the idle queue
+	leaving                     // about to end: lent only to who asks for its ID
 	onLoan                      // a lease holds it
 	closing                     // being shut; nobody gets it any more
 	shut                        // gone from the books
@@ -57,7 +58,7 @@ func (m *member[C]) place() sharding.State {
 		return sharding.Idle
 	case onLoan:
 		return sharding.OnLoan
-	case closing:
+	case leaving, closing:
 		return sharding.Closing
 	case arriving:
 		if m.loans > 0 {

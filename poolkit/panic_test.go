@@ -45,9 +45,9 @@ func TestAPanicInACallbackIsContainedAndReported(t *testing.T) {
 					return nil
 				}
 				watch := cfg.Watch
-				cfg.Watch = func(c *conn, gone func()) func() bool {
+				cfg.Watch = func(c *conn, w poolkit.Watcher) func() bool {
 					boom("Watch")
-					stop := watch(c, gone)
+					stop := watch(c, w)
 					return func() bool {
 						boom("Watch's stop")
 						return stop()

@@ -15,11 +15,11 @@ import (
 
 // stamped is a member that knows who has it.
 type stamped struct {
-	owner atomic.Int32 // 0: nobody
-	shut  atomic.Int32
-	ended atomic.Bool
-	peer  string
-	gone  atomic.Pointer[func()]
+	owner   atomic.Int32 // 0: nobody
+	shut    atomic.Int32
+	ended   atomic.Bool
+	peer    string
+	watcher atomic.Pointer[poolkit.Watcher]
 }
 
 // stress is everything that can happen to a pool, all at once, until it is closed in
@@ -116,11 +116,11 @@ func (s *stress) config(cycle int) poolkit.Config[*stamped] {
 		}
 	}
 	if cycle%5 != 0 {
-		cfg.Watch = func(c *stamped, gone func()) func() bool {
+		cfg.Watch = func(c *stamped, w poolkit.Watcher) func() bool {
 			if chance(200) {
 				panic("watch")
 			}
-			c.gone.Store(&gone)
+			c.watcher.Store(&w)
 			return func() bool { return !c.ended.Load() }
 		}
 		cfg.Healthy = func(c *stamped) bool { return !c.ended.Load() && !chance(100) }
@@ -217,9 +217,14 @@ func (s *stress) disturb(turns int) {
 			}
 			s.mu.Unlock()
 			if c != nil && chance(3) {
+				w := c.watcher.Load()
+				if w != nil && chance(2) {
+					(*w).Leaving()
+					runtime.Gosched()
+				}
 				c.ended.Store(true)
-				if gone := c.gone.Load(); gone != nil {
-					(*gone)()
+				if w != nil {
+					(*w).Gone()
 				}
 			}
 		}

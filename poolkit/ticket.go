@@ -22,7 +22,7 @@ var errStale = errors.New("promised before a flush")
 // order issues the tickets that bring idle + promised − waiting back to the
 // target, as far as the cap, failures and places allow.
 func (l *ledger[C]) order() []ticket {
-	if !l.dials || l.draining || l.paused {
+	if !l.dials || l.quiet || l.draining || l.paused {
 		return nil
 	}
 	missing := l.target + l.waiters.any.len - l.idle.len - (l.shards.Total().Promised - l.stale)
@@ -46,7 +46,7 @@ func (l *ledger[C]) order() []ticket {
 // still to be given, else the given one. It reports room as false when the shard
 // is full, and unique as false when the ID is taken.
 func (l *ledger[C]) admit(shard int, id ID) (t ticket, room, unique bool) {
-	if l.draining {
+	if l.quiet || l.draining {
 		return ticket{}, false, true
 	}
 	if l.firstID != nil {

@@ -152,23 +152,30 @@ func (l *waitlist[C]) next(m *member[C]) *waiter[C] {
 // fail takes out everybody and gives each of them err for an answer. The caller
 // sends the tokens.
 func (l *waitlist[C]) fail(err error) []*waiter[C] {
+	all := l.failLines(err)
+	for _, ln := range l.byID {
+		all = l.failLine(all, ln, err)
+	}
+	return all
+}
+
+// failLines is fail without those who wait for an ID.
+func (l *waitlist[C]) failLines(err error) []*waiter[C] {
 	if l.len == 0 {
 		return nil
 	}
-	all := make([]*waiter[C], 0, l.len)
-	fail := func(ln *line[C]) {
-		for w := ln.front; w != nil; w = ln.front {
-			l.remove(w)
-			w.err = err
-			all = append(all, w)
-		}
-	}
-	fail(&l.any)
-	for _, ln := range l.byID {
-		fail(ln)
-	}
+	all := l.failLine(make([]*waiter[C], 0, l.len), &l.any, err)
 	for _, ln := range l.byPeer {
-		fail(ln)
+		all = l.failLine(all, ln, err)
 	}
 	return all
+}
+
+func (l *waitlist[C]) failLine(failed []*waiter[C], ln *line[C], err error) []*waiter[C] {
+	for w := ln.front; w != nil; w = ln.front {
+		l.remove(w)
+		w.err = err
+		failed = append(failed, w)
+	}
+	return failed
 }

@@ -14,11 +14,11 @@ import (
 
 // conn is a member of the pools under test.
 type conn struct {
-	id    poolkit.ID
-	shard int
-	shut  atomic.Int32 // how often it was shut
-	gone  func()       // set by the watch
-	ended atomic.Bool
+	id      poolkit.ID
+	shard   int
+	shut    atomic.Int32    // how often it was shut
+	watcher poolkit.Watcher // set by the watch
+	ended   atomic.Bool
 }
 
 // world makes members and sees what becomes of them.
@@ -110,8 +110,8 @@ func shutConn(c *conn) error {
 
 // watched adds a watch to a configuration: end ends a member.
 func watched(cfg poolkit.Config[*conn]) poolkit.Config[*conn] {
-	cfg.Watch = func(c *conn, gone func()) func() bool {
-		c.gone = gone
+	cfg.Watch = func(c *conn, w poolkit.Watcher) func() bool {
+		c.watcher = w
 		return func() bool { return !c.ended.Load() }
 	}
 	return cfg
@@ -120,7 +120,7 @@ func watched(cfg poolkit.Config[*conn]) poolkit.Config[*conn] {
 // end is what a peer does to an idle member.
 func (c *conn) end() {
 	c.ended.Store(true)
-	c.gone()
+	c.watcher.Gone()
 }
 
 // open opens a pool for a test. At its end the pool is closed, and then every member

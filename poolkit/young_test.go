@@ -24,11 +24,11 @@ func mayflies(t *testing.T, n int, life time.Duration) (p *poolkit.Pool[*int], d
 			return poolkit.RandomID(), new(int), nil
 		}),
 		Shut: func(*int) error { return nil },
-		Watch: func(_ *int, gone func()) func() bool {
+		Watch: func(_ *int, w poolkit.Watcher) func() bool {
 			if !doomed.Load() {
 				return func() bool { return true }
 			}
-			return time.AfterFunc(life, gone).Stop
+			return time.AfterFunc(life, w.Gone).Stop
 		},
 		MinCapacity: n,
 		MaxCapacity: n,

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -40,9 +42,14 @@ type acceptor struct {
 	broken chan struct{} // closed by acceptConns when it ends
 	err    error         // why; set before
 
+	leaving atomic.Bool // no more connections are wanted
+	drain   sync.Once
+	drained chan struct{} // closed by Accept, through drain, when no more streams are wanted
+
 	mu    sync.Mutex
-	freed []int // guarded by mu, as is next: shard numbers that are used no more, longest first
-	next  int   // the lowest number never used
+	freed []int                // guarded by mu, as is the rest: shard numbers that are used no more, longest first
+	next  int                  // the lowest number never used
+	conns map[*connection]bool // those that have not ended
 }
 
 // listener is what quic-go's two have in common. One returns connections when their
@@ -84,7 +91,10 @@ func listen(cfg acceptorConfig) (*acceptor, error) {
 	a := &acceptor{
 		offers: make(chan *offer, places),
 		broken: make(chan struct{}),
-		guard:  newGuard(cfg.allow, cfg.limits),
+
+		drained: make(chan struct{}),
+		conns:   make(map[*connection]bool),
+		guard:   newGuard(cfg.allow, cfg.limits),
 	}
 	socket := cfg.socket
 	if socket == nil {
@@ -132,13 +142,25 @@ func (a *acceptor) Accept(ctx context.Context) (poolkit.Offer[*StreamConn], erro
 	case <-a.broken:
 		return nil, a.err
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		a.drain.Do(func() { close(a.drained) })
+		for {
+			select {
+			case o := <-a.offers:
+				o.Refuse()
+			default:
+				return nil, context.Cause(ctx)
+			}
+		}
 	}
 }
 
 // acceptConns ends with the listener.
 func (a *acceptor) acceptConns() {
-	defer close(a.broken)
+	defer func() {
+		if !a.leaving.Load() {
+			close(a.broken)
+		}
+	}()
 	for {
 		conn, err := a.listener.Accept(a.ctx)
 		if err != nil {
@@ -165,6 +187,9 @@ func (a *acceptor) acceptStreams(conn *quicgo.Conn, seat *seat) {
 	c.streamEnded = func() { seat.end(true) }
 	c.guest = seat.guest
 	c.pulse.start(c)
+	a.know(c, true)
+	defer a.know(c, false)
+	a.work.Go(func() { c.heed(func() { c.roster.announce(places) }) }) // ends with the connection
 	select {
 	case <-c.HandshakeComplete(): // always, unless there is early data
 		c.guest.await()
@@ -180,8 +205,11 @@ func (a *acceptor) acceptStreams(conn *quicgo.Conn, seat *seat) {
 			reset(stream, codeQuota)
 			continue
 		}
+		o := &offer{conn: c, stream: stream, seat: seat}
 		select {
-		case a.offers <- &offer{conn: c, stream: stream, seat: seat}:
+		case a.offers <- o:
+		case <-a.drained:
+			o.Refuse()
 		case <-c.Context().Done():
 			seat.end(false)
 			return
@@ -189,6 +217,24 @@ func (a *acceptor) acceptStreams(conn *quicgo.Conn, seat *seat) {
 			return
 		}
 	}
+}
+
+// know keeps the list of the connections that have not ended.
+func (a *acceptor) know(c *connection, alive bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if alive {
+		a.conns[c] = true
+	} else {
+		delete(a.conns, c)
+	}
+}
+
+// open returns the connections that have not ended.
+func (a *acceptor) open() []*connection {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Collect(maps.Keys(a.conns))
 }
 
 // seat is a shard number in use: by a connection, and by its streams until they have

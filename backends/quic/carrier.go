@@ -29,11 +29,11 @@ type attempt struct {
 // connection returns the shard's connection. ctx bounds the wait, not the attempt:
 // that one serves the dials that come later too.
 func (c *carrier) connection(ctx context.Context) (*link, error) {
-	if l := c.link.Load(); l.alive() {
+	if l := c.link.Load(); l.alive() && !l.ending.Load() {
 		return l, nil
 	}
 	c.mu.Lock()
-	if l := c.link.Load(); l.alive() {
+	if l := c.link.Load(); l.alive() && !l.ending.Load() {
 		c.mu.Unlock()
 		return l, nil
 	}

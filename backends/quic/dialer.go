@@ -34,6 +34,7 @@ type dialer struct {
 	ctx    context.Context // parent of every connection; ends with close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // attempts to connect
+	heeds  sync.WaitGroup // what listens to servers, a goroutine for each connection
 
 	// setup holds a token for each connection being set up. Whoever sends one takes
 	// one out again; never closed.
@@ -194,6 +195,7 @@ func (d *dialer) close() error {
 	for _, l := range d.open() {
 		l.close()
 	}
+	d.heeds.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.transport == nil {

@@ -199,7 +199,7 @@ func (d *dialer) poolConfig(minCapacity, maxCapacity int, policy sizing.Policy, 
 	cfg.Sizing = policy
 	cfg.MaxShards = maxShards
 	cfg.MaxDialing = places * maxShards // a stream costs no handshake; connections are bounded by settingUp
-	cfg.Closed = d.close
+	cfg.Announce, cfg.Linger, cfg.Closed = d.announce, d.linger, d.close
 	return cfg
 }
 
@@ -210,7 +210,7 @@ func (a *acceptor) poolConfig(capacity int, hooks poolkit.Hooks) poolkit.Config[
 	cfg.MinCapacity, cfg.MaxCapacity = capacity, capacity
 	cfg.Sizing = sizing.Fixed(capacity)
 	cfg.MaxShards = maxPeers
-	cfg.Closed = a.close
+	cfg.Announce, cfg.Linger, cfg.Closed = a.announce, a.linger, a.close
 	return cfg
 }
 

@@ -72,14 +72,20 @@ func TestWhatAPeerDoesToAnIdleStream(t *testing.T) {
 	}
 }
 
+// watcher counts how often it is told that a stream is gone.
+type watcher int
+
+func (w *watcher) Gone()  { *w++ }
+func (*watcher) Leaving() {}
+
 // Where the peer ends a stream in the moment in which it is taken, whoever takes it
 // is told by the end of the watch.
 func TestTheEndOfAWatchTellsWhetherTheStreamIsAlive(t *testing.T) {
 	for name, c := range peerDoes {
 		t.Run(name, func(t *testing.T) {
 			bothWays(t, func(t *testing.T, _ *world, a, b *StreamConn, _ [2]*Pool) {
-				gone := 0
-				stop := watch(b, func() { gone++ })
+				var gone watcher
+				stop := watch(b, &gone)
 				c.do(a)
 				time.Sleep(rtt/2 + time.Millisecond)
 				if alive := stop(); alive != c.kept {

@@ -28,6 +28,7 @@ type link struct {
 	established chan struct{} // closed by establish when the handshake is complete, or has failed
 	failure     error         // why it has; set before
 
+	ending  atomic.Bool // the server is leaving: new streams wait for another connection
 	retired atomic.Bool // it takes no more streams; set under mu
 
 	mu      sync.Mutex
@@ -94,6 +95,7 @@ func (l *link) establish(ctx context.Context) {
 		return
 	}
 	l.carrier.dialer.addresses.worked(l.addr)
+	l.carrier.dialer.heeds.Go(func() { l.heed(l.told) }) // ends with the connection
 	l.pulse.start(l.connection)
 	if age := l.carrier.dialer.maxAge; age > 0 {
 		l.renewIn(age - rand.N(age/10+1)) // not all that were made at once together

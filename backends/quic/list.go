@@ -22,6 +22,15 @@ func (l *list[T]) front() *node[T] {
 	return l.root.next
 }
 
+// takeAll takes out every node, and returns their values after those given.
+func (l *list[T]) takeAll(values []T) []T {
+	for n := l.front(); n != nil; n = l.front() {
+		values = append(values, n.value)
+		n.remove()
+	}
+	return values
+}
+
 // len counts the nodes, one by one.
 func (l *list[T]) len() (n int) {
 	for at := l.front(); at != nil && at != &l.root; at = at.next {

@@ -23,6 +23,8 @@ const (
 // if the peer has been restarted: quic-go answers none of up to 42 bytes.
 const probeSize = 32
 
+var probe = [probeSize]byte{noticeProbe}
+
 // pulse watches a connection for silence, with a timer and no goroutine. Peers that
 // take no datagrams cannot be probed: they are left to QUIC's own means.
 type pulse struct {
@@ -83,7 +85,7 @@ func (p *pulse) beat(c *connection) {
 		c.beaten(stats)
 	}
 	if silence >= probeAfter {
-		_ = c.SendDatagram(make([]byte, probeSize)) // fails only once the connection has ended
+		_ = c.SendDatagram(probe[:]) // fails only once the connection has ended
 	}
 	// A probe is due back after a round trip, and lost ones are noticed after as long
 	// again as the path varies (the probe timeout of RFC 9002, section 6.2).

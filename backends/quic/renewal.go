@@ -5,16 +5,19 @@ import (
 )
 
 // How a connection is replaced by another without anyone noticing. It stays in use
-// until the new one is there. Then its idle streams leave the pool a few at a time,
-// and are replaced on the new one a round trip later; those in use go on to their end.
+// until the new one is there. Then its idle streams are replaced on the new one, a few
+// at a time, and can still be taken by their IDs, since the peer may have taken them
+// before it knew. When all are, the peer is told to take them no more either. A while
+// later they end; those in use go on to their own end.
 const (
 	renewalRetry = 10 * time.Second // when the new one could not be made
 
-	// The first streams leave after fadeAfter, so that none is younger: the pool takes
-	// an early end for a failure.
-	fadeAfter = 2 * time.Second
 	fadeStep  = 100 * time.Millisecond
 	fadeSteps = 20
+
+	// fadeHold is how long an ID that was taken at one end may be on its way to the
+	// other, by the slowest of paths.
+	fadeHold = 2 * time.Second
 
 	// lingering is how long a connection that was replaced is kept after its last
 	// stream, whose last bytes may still be on their way.
@@ -44,21 +47,28 @@ func (l *link) leave() {
 	}
 }
 
-// fade, called under mu, begins to let idle streams go: all of them in the end.
+// fade, called under mu, ends the idle streams of a connection: all of them.
 func (l *link) fade(steps int) {
-	l.fading = time.AfterFunc(fadeAfter, func() {
-		if steps == 0 {
+	l.fading = time.AfterFunc(0, func() {
+		switch {
+		case steps > 0:
+			l.roster.announce(part(l.roster.size(), steps))
+			l.again(fadeStep)
+		case steps > -notices:
+			l.roster.announce(places)
+			l.sayAway()
+			l.again(fadeStep)
+		case steps == -notices:
+			l.again(fadeHold)
+		default:
 			l.roster.dismiss()
 			l.carrier.dialer.even()
-			return
 		}
-		l.roster.let(part(l.roster.size(), steps))
 		steps--
-		l.again()
 	})
 }
 
-// shed lets n idle streams go, a few at a time.
+// shed ends n of the idle streams.
 func (l *link) shed(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,28 +76,33 @@ func (l *link) shed(n int) {
 		return
 	}
 	steps := fadeSteps
-	l.fading = time.AfterFunc(fadeAfter, func() {
-		some := part(n, steps)
-		l.roster.let(some)
-		n -= some
-		if steps--; steps > 0 {
-			l.again()
-			return
+	l.fading = time.AfterFunc(0, func() {
+		switch {
+		case steps > 0:
+			some := part(n, steps)
+			l.roster.announce(some)
+			n -= some
+			l.again(fadeStep)
+		case steps == 0:
+			l.again(fadeHold)
+		default:
+			l.roster.release()
+			l.mu.Lock()
+			if !l.leaving {
+				l.fading = nil
+			}
+			l.mu.Unlock()
 		}
-		l.mu.Lock()
-		if !l.leaving {
-			l.fading = nil
-		}
-		l.mu.Unlock()
+		steps--
 	})
 }
 
 // again makes the timer of fade or shed go off once more.
-func (l *link) again() {
+func (l *link) again(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.Context().Err() == nil {
-		l.fading.Reset(fadeStep)
+		l.fading.Reset(d)
 	}
 }
 

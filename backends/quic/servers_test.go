@@ -70,7 +70,7 @@ func TestAServerThatFailsGivesItsShareToTheOthersUntilItIsBack(t *testing.T) {
 		other = w.listen(ListenConfig{PacketConn: w.Socket(thirdHost)})
 		before := client.Stats()
 		time.Sleep(2 * time.Minute)
-		time.Sleep(2 * (fadeAfter + fadeSteps*fadeStep))
+		time.Sleep(2 * (fadeSteps*fadeStep + fadeHold + time.Second))
 		idle(t, "after it is back", map[*native]int{client: 40, one: 20, other: 20})
 		if s := client.Stats(); s.Failed != before.Failed {
 			t.Errorf("%d failures when a server returned", s.Failed-before.Failed)

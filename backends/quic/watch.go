@@ -8,14 +8,17 @@ import (
 	"time"
 
 	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/poolkit"
 )
 
 // roster is the idle streams of one connection. When the connection is lost they
 // leave the pool, all at once, without a goroutine or a context for each.
 type roster struct {
-	mu   sync.Mutex
-	idle list[*StreamConn] // guarded by mu
-	lost bool              // guarded by mu
+	mu      sync.Mutex
+	idle    list[*StreamConn] // guarded by mu, as is the rest
+	leaving list[*StreamConn] // those that the pool has been told are about to end
+	lost    bool
 }
 
 // reopen takes streams again, after dismiss.
@@ -30,44 +33,53 @@ func (r *roster) reopen() {
 func (r *roster) dismiss() {
 	r.mu.Lock()
 	r.lost = true
-	var gone []*StreamConn
-	for n := r.idle.front(); n != nil; n = r.idle.front() {
-		gone = append(gone, n.value)
-		n.remove()
-	}
+	gone := r.idle.takeAll(r.leaving.takeAll(nil))
 	r.mu.Unlock()
 	for _, s := range gone {
-		s.sentry.gone()
+		s.sentry.watcher.Gone()
 	}
 }
 
-// size is the number of idle streams.
+// size is the number of streams that nobody has.
 func (r *roster) size() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.idle.len()
+	return r.idle.len() + r.leaving.len()
 }
 
-// let lets go the n longest idle streams, or as many as there are.
-func (r *roster) let(n int) {
+// announce tells the pool that the n longest idle streams are about to end, or as many
+// as there are.
+func (r *roster) announce(n int) {
 	r.mu.Lock()
-	gone := make([]*StreamConn, 0, n)
-	for at := r.idle.front(); at != nil && len(gone) < n; at = r.idle.front() {
-		gone = append(gone, at.value)
+	var some []poolkit.Watcher
+	for at := r.idle.front(); at != nil && len(some) < n; at = r.idle.front() {
+		s := at.value
 		at.remove()
+		r.leaving.push(at, s)
+		some = append(some, s.sentry.watcher)
 	}
 	r.mu.Unlock()
+	for _, w := range some {
+		w.Leaving()
+	}
+}
+
+// release lets go those that were announced.
+func (r *roster) release() {
+	r.mu.Lock()
+	gone := r.leaving.takeAll(nil)
+	r.mu.Unlock()
 	for _, s := range gone {
-		s.sentry.gone()
+		s.sentry.watcher.Gone()
 	}
 }
 
 // sentry watches one idle stream, which it is a part of.
 type sentry struct {
-	place  node[*StreamConn]
-	gone   func()
-	state  atomic.Int32
-	unwait func() bool // stops waiting for the peer to want no more; set once left
+	place   node[*StreamConn]
+	watcher poolkit.Watcher
+	state   atomic.Int32
+	unwait  func() bool // stops waiting for the peer to want no more; set once left
 }
 
 // The states of a watched stream.
@@ -77,14 +89,14 @@ const (
 	ended // the stream is of no use any more
 )
 
-// watch calls gone when an idle stream ends: when its connection is lost, when the
+// watch says when an idle stream ends: when its connection is lost, when the
 // peer has finished without having sent anything, and when the peer has finished
 // and wants no more from us either.
 //
 // A stream whose peer has finished after sending something stays until then: the
 // peer took it first, and what it sent is to be read.
-func watch(s *StreamConn, gone func()) (stop func() bool) {
-	s.sentry.gone = gone
+func watch(s *StreamConn, w poolkit.Watcher) (stop func() bool) {
+	s.sentry.watcher = w
 	s.conn.roster.mu.Lock()
 	lost := s.conn.roster.lost
 	if !lost {
@@ -92,7 +104,7 @@ func watch(s *StreamConn, gone func()) (stop func() bool) {
 	}
 	s.conn.roster.mu.Unlock()
 	if lost {
-		gone()
+		w.Gone()
 		return func() bool { return false }
 	}
 	s.SetReceiveFinalSizeCallback(s.finishedIdle)
@@ -104,12 +116,12 @@ func watch(s *StreamConn, gone func()) (stop func() bool) {
 func (s *StreamConn) finishedIdle(size int64) {
 	w := &s.sentry
 	if size > s.conn.preface {
-		w.unwait = context.AfterFunc(s.Context(), w.gone)
+		w.unwait = context.AfterFunc(s.Context(), w.watcher.Gone)
 		w.state.Store(left)
 		return
 	}
 	w.state.Store(ended)
-	w.gone()
+	w.watcher.Gone()
 }
 
 // unwatch ends the watch, and reports whether the stream is alive.
