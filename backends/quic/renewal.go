@@ -31,9 +31,17 @@ func (l *link) renewIn(d time.Duration) {
 	switch {
 	case l.retired.Load():
 	case l.renewal == nil:
-		l.renewal = time.AfterFunc(d, func() { l.carrier.renew(l) })
+		l.renewal = time.AfterFunc(d, l.renew)
 	default:
 		l.renewal.Reset(d)
+	}
+}
+
+// renew has a connection replaced. One that carries nothing is closed instead: nobody
+// needs another in its place, and it would never be vacant for long enough.
+func (l *link) renew() {
+	if l.retire(); !l.retired.Load() {
+		l.carrier.renew(l)
 	}
 }
 

@@ -115,3 +115,21 @@ func TestANegativeMaxAgeIsAnError(t *testing.T) {
 		}
 	})
 }
+
+func TestAConnectionThatCarriesNothingIsNotRenewed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		server, acceptor := w.acceptor()
+		client := w.dial(DialConfig{MinCapacity: 20, MaxCapacity: 20, MaxAge: vacancy / 2})
+		ready(t, 20, client, server)
+		client.Resize(0, 0)
+		time.Sleep(10 * vacancy)
+		if n := acceptor.connections(); n > 0 {
+			t.Errorf("%d connections stay though none is needed", n)
+		}
+		if n := w.handshakes.Load(); n > 1 {
+			t.Errorf("%d connections were made though one was needed", n)
+		}
+		client.Resize(20, 20)
+		ready(t, 20, client, server)
+	})
+}
