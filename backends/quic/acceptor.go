@@ -29,7 +29,8 @@ type acceptor struct {
 	owned     bool // the transport's socket is ours to close
 	listener  listener
 	guard     *guard
-	partings  *alarms // set where streams close gently
+	partings  *alarms               // set where streams close gently
+	name      func(PeerInfo) string // what a peer is called; nil: by its address
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -79,8 +80,9 @@ type acceptorConfig struct {
 	tls    *tls.Config
 	allow  allowList
 	limits Limits
-	keys   *keys // nil: new with every start
-	early  bool  // take early data
+	keys   *keys                 // nil: new with every start
+	early  bool                  // take early data
+	name   func(PeerInfo) string // or nil
 }
 
 // listen starts an acceptor.
@@ -89,6 +91,7 @@ func listen(cfg acceptorConfig) (*acceptor, error) {
 		return nil, err
 	}
 	a := &acceptor{
+		name:   cfg.name,
 		offers: make(chan *offer, places),
 		broken: make(chan struct{}),
 
@@ -186,6 +189,7 @@ func (a *acceptor) acceptStreams(conn *quicgo.Conn, seat *seat) {
 	c := newConnection(conn, clientPreface, a.partings)
 	c.streamEnded = func() { seat.end(true) }
 	c.guest = seat.guest
+	c.named(a.name)
 	c.pulse.start(c)
 	a.know(c, true)
 	defer a.know(c, false)

@@ -3,6 +3,7 @@ package quic
 import (
 	"context"
 	"net"
+	"sync"
 
 	quicgo "github.com/quic-go/quic-go"
 )
@@ -22,9 +23,10 @@ type connection struct {
 	silent func()                       // called when the peer is suspected
 
 	// What its streams have in common, set before there are any.
-	preface     int64   // bytes of the ID exchange in the receive direction
-	partings    *alarms // set in a compatibility pool, where Close is gentle
-	streamEnded func()  // called once for each, when both its halves have been ended
+	preface     int64         // bytes of the ID exchange in the receive direction
+	partings    *alarms       // set in a compatibility pool, where Close is gentle
+	peer        func() string // the peer's name; it is found when it is first asked for
+	streamEnded func()        // called once for each, when both its halves have been ended
 }
 
 // newConnection returns a connection whose pulse is yet to be started.
@@ -36,6 +38,7 @@ func newConnection(conn *quicgo.Conn, preface int64, partings *alarms) *connecti
 		preface:  preface,
 		partings: partings,
 	}
+	c.peer = sync.OnceValue(c.remote.String)
 	c.exchanges.delay = exchangeTimeout
 	context.AfterFunc(conn.Context(), func() {
 		c.pulse.stop()

@@ -201,6 +201,61 @@ func ExampleListen() {
 	// Output: hello from the server
 }
 
+// A server with two clients takes a stream of the one that it has something for. It
+// knows them by their addresses; [quic.ListenConfig] can have other names.
+func ExampleListen_peers() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	addr := freeAddr()
+	server, err := quic.Listen(quic.ListenConfig{
+		Addr: addr,
+		TLS:  &tls.Config{Certificates: []tls.Certificate{certificate()}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+
+	for _, name := range []string{"alice", "bob"} {
+		socket, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer socket.Close() // it is not the pool's
+		client, err := quic.Dial(quic.DialConfig{
+			Addr:       addr,
+			PacketConn: socket,
+			TLS:        &tls.Config{InsecureSkipVerify: true}, // examples only
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer client.Close()
+
+		there, err := server.AcquireFrom(ctx, socket.LocalAddr().String())
+		if err != nil {
+			log.Fatal(err)
+		}
+		here, err := client.AcquireID(ctx, there.ID())
+		if err != nil {
+			log.Fatal(err)
+		}
+		if _, err := io.WriteString(there.Conn(), "hello "+name); err != nil {
+			log.Fatal(err)
+		}
+		there.Release()
+		heard, err := io.ReadAll(here.Conn())
+		if err != nil {
+			log.Fatal(err)
+		}
+		here.Release()
+		fmt.Println(string(heard))
+	}
+	// Output:
+	// hello alice
+	// hello bob
+}
+
 // pair returns two pools that are connected.
 func pair() (client, server *quic.Pool) {
 	addr := freeAddr()

@@ -151,6 +151,18 @@ type ListenConfig struct {
 	// refuse one since revoked, use VerifyConnection.
 	EarlyData bool
 
+	// Peer, if set, names the client at the other end of a connection, for
+	// [poolkit.Pool.AcquireFrom]. It is called once for each connection, after the
+	// handshake and before the first of its streams is idle, and must not block. Give
+	// the same name to all connections of a client, such as what its certificate says.
+	// If it panics, the connection's streams are ended, and Hooks.Failed is told.
+	//
+	// By default a client is called after its address, host:port, as of the handshake:
+	// the connections of a pool of [Dial] share one socket. Behind a NAT this holds until
+	// the NAT forgets the socket. Then the connections go on under their name, while new
+	// ones of the same client have another.
+	Peer func(PeerInfo) string
+
 	// Capacity is the number of idle streams that clients are expected to keep; zero
 	// means 128. Clients decide: see package poolkit on pools that accept.
 	Capacity int
@@ -159,8 +171,9 @@ type ListenConfig struct {
 	Hooks poolkit.Hooks
 }
 
-// Listen returns a running pool of the streams that clients open. An address that
-// is taken or wrong is reported at once.
+// Listen returns a running pool of the streams that clients open. Acquire takes a
+// stream of whichever client, AcquireFrom one of a certain client. An address that is
+// taken or wrong is reported at once.
 func Listen(cfg ListenConfig) (*poolkit.Pool[*StreamConn], error) {
 	allow, err := parseAllowList(cfg.AllowedClients)
 	if err != nil {
@@ -174,7 +187,7 @@ func Listen(cfg ListenConfig) (*poolkit.Pool[*StreamConn], error) {
 	}
 	a, err := listen(acceptorConfig{
 		addr: cfg.Addr, socket: cfg.PacketConn,
-		tls: cfg.TLS, allow: allow, limits: cfg.Limits, keys: k, early: cfg.EarlyData,
+		tls: cfg.TLS, allow: allow, limits: cfg.Limits, keys: k, early: cfg.EarlyData, name: cfg.Peer,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("quic: %w", err)
@@ -183,7 +196,9 @@ func Listen(cfg ListenConfig) (*poolkit.Pool[*StreamConn], error) {
 	if capacity == 0 {
 		capacity = places
 	}
-	p, err := poolkit.New(a.poolConfig(capacity, cfg.Hooks))
+	conf := a.poolConfig(capacity, cfg.Hooks)
+	conf.Peer = (*StreamConn).Peer
+	p, err := poolkit.New(conf)
 	if err != nil {
 		return nil, errors.Join(err, a.close())
 	}

@@ -40,8 +40,15 @@ type world struct {
 // inWorld runs a test in virtual time. When it returns, no goroutine is left.
 func inWorld(t *testing.T, test func(*testing.T, *world)) {
 	t.Helper()
+	inCrowd(t, hosts-clientHost, test)
+}
+
+// inCrowd is inWorld with so many hosts beside the server, of which the first is
+// clientHost.
+func inCrowd(t *testing.T, clients int, test func(*testing.T, *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, Network: simtest.New(t, hosts, rtt), tls: simtest.Certificate(t)}
+		w := &world{T: t, Network: simtest.New(t, clientHost+clients, rtt), tls: simtest.Certificate(t)}
 		w.tls.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 			w.handshakes.Add(1)
 			return nil, nil // the same for all
