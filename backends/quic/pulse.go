@@ -64,6 +64,9 @@ func (p *pulse) stop() {
 // beat runs on the timer's goroutine.
 func (p *pulse) beat(c *connection) {
 	stats := c.ConnectionStats()
+	if c.beaten != nil {
+		c.beaten(stats) // before the next beat is due, so that no two are at it at once
+	}
 	p.mu.Lock()
 	if p.stopped {
 		p.mu.Unlock()
@@ -81,9 +84,6 @@ func (p *pulse) beat(c *connection) {
 	p.timer.Reset(next)
 	p.mu.Unlock()
 
-	if c.beaten != nil {
-		c.beaten(stats)
-	}
 	if silence >= probeAfter {
 		_ = c.SendDatagram(probe[:]) // fails only once the connection has ended
 	}
