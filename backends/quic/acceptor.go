@@ -83,6 +83,8 @@ type acceptorConfig struct {
 	keys   *keys                 // nil: new with every start
 	early  bool                  // take early data
 	name   func(PeerInfo) string // or nil
+
+	partings *alarms // nil: streams do not close gently
 }
 
 // listen starts an acceptor.
@@ -91,13 +93,13 @@ func listen(cfg acceptorConfig) (*acceptor, error) {
 		return nil, err
 	}
 	a := &acceptor{
-		name:   cfg.name,
-		offers: make(chan *offer, places),
-		broken: make(chan struct{}),
-
-		drained: make(chan struct{}),
-		conns:   make(map[*connection]bool),
-		guard:   newGuard(cfg.allow, cfg.limits),
+		partings: cfg.partings,
+		name:     cfg.name,
+		offers:   make(chan *offer, places),
+		broken:   make(chan struct{}),
+		drained:  make(chan struct{}),
+		conns:    make(map[*connection]bool),
+		guard:    newGuard(cfg.allow, cfg.limits),
 	}
 	socket := cfg.socket
 	if socket == nil {

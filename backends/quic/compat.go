@@ -148,11 +148,13 @@ func newServerPool(maxCap int, clientIP string, tlsConfig *tls.Config, listenAdd
 				return nil, poolkit.Permanent(err)
 			}
 		}
-		a, err := listen(acceptorConfig{addr: listenAddr, socket: socket, tls: tlsConfig, allow: allow})
+		a, err := listen(acceptorConfig{
+			addr: listenAddr, socket: socket,
+			tls: tlsConfig, allow: allow, partings: newAlarms(patience),
+		})
 		if err != nil {
 			return nil, err
 		}
-		a.partings = newAlarms(patience)
 		cfg := a.poolConfig(maxCap, p.hooks())
 		cfg.FirstID = &poolkit.ID{}
 		return poolkit.New(cfg)
