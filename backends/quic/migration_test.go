@@ -57,7 +57,7 @@ func (n *nat) WriteTo(p []byte, to net.Addr) (int, error) {
 	case n.inside.String():
 		return len(p), nil
 	}
-	if to.(*net.UDPAddr).IP.To4()[0] != 10 {
+	if !hosts10.Contains(to.(*net.UDPAddr).AddrPort().Addr().Unmap()) {
 		return len(p), nil // nobody is there
 	}
 	return n.PacketConn.WriteTo(p, to)
