@@ -2,6 +2,7 @@ package quic
 
 import (
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,11 +31,14 @@ type quality struct {
 	rtt  atomic.Int64  // smoothed round trip, in nanoseconds; 0 before the first beat
 	loss atomic.Uint64 // share of the packets sent, as the bits of a float64
 
-	lastSent, lastLost uint64 // of the connection, at the latest beat
+	mu                 sync.Mutex // beats are on goroutines of their own
+	lastSent, lastLost uint64     // guarded by mu, as is the rest: of the connection, at the latest beat
 	sent, lost         float64
 }
 
 func (q *quality) update(s quicgo.ConnectionStats) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.sent = decay*q.sent + float64(s.PacketsSent-q.lastSent)
 	q.lost = decay*q.lost + float64(s.PacketsLost-q.lastLost)
 	q.lastSent, q.lastLost = s.PacketsSent, s.PacketsLost
