@@ -8,7 +8,7 @@ import (
 // alarms is a queue of alarms that all ring after the same delay. Setting and
 // cancelling one costs no timer: they share one, which looks at the front.
 type alarms struct {
-	delay time.Duration
+	delay time.Duration // set before the first is
 
 	mu    sync.Mutex
 	queue list[*alarm] // guarded by mu, as is the rest: in the order in which they are due
@@ -26,8 +26,6 @@ type alarm struct {
 
 // ringer is called when its alarm is due. It must not block for long.
 type ringer interface{ ring() }
-
-func newAlarms(delay time.Duration) *alarms { return &alarms{delay: delay} }
 
 // set makes an alarm ring after the delay.
 func (q *alarms) set(a *alarm, what ringer) {

@@ -42,7 +42,7 @@ func withAlarms(t *testing.T, test func(t *testing.T, q *alarms, newBell func(st
 	synctest.Test(t, func(t *testing.T) {
 		tw := &tower{begun: time.Now()}
 		newBell := func(name string) *bell { return &bell{tower: tw, name: name} }
-		test(t, newAlarms(time.Second), newBell, func() []string {
+		test(t, &alarms{delay: time.Second}, newBell, func() []string {
 			synctest.Wait()
 			tw.mu.Lock()
 			defer tw.mu.Unlock()

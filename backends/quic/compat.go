@@ -97,7 +97,7 @@ func newClientPool(
 		d := newDialer(
 			hasty(addrResolver),
 			tlsConf, clientSettings(keepAlive), socket)
-		d.partings = newAlarms(patience)
+		d.partings = &alarms{delay: patience}
 		policy := &sizing.Stepwise{MinInterval: minIvl, MaxInterval: maxIvl}
 		return poolkit.New(d.poolConfig(minCap, maxCap, policy, p.hooks()))
 	}
@@ -150,7 +150,7 @@ func newServerPool(maxCap int, clientIP string, tlsConfig *tls.Config, listenAdd
 		}
 		a, err := listen(acceptorConfig{
 			addr: listenAddr, socket: socket,
-			tls: tlsConfig, allow: allow, partings: newAlarms(patience),
+			tls: tlsConfig, allow: allow, partings: &alarms{delay: patience},
 		})
 		if err != nil {
 			return nil, err

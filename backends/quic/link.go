@@ -31,6 +31,8 @@ type link struct {
 	ending  atomic.Bool // the server is leaving: new streams wait for another connection
 	retired atomic.Bool // it takes no more streams; set under mu
 
+	stepping sync.Mutex // held during a step of fade or shed, to which its variables belong
+
 	mu      sync.Mutex
 	streams int         // guarded by mu, as is the rest: open ones
 	lastEnd time.Time   // when one last ended

@@ -71,7 +71,7 @@ func (w *world) bothEnds(shards int, gentle bool) (client, server *native, d *di
 	server, a = w.acceptor()
 	d = newDialer(fixed(w.Addr(serverHost)), conf, clientSettings(0), w.Socket(clientHost))
 	if gentle {
-		a.partings, d.partings = newAlarms(patience), newAlarms(patience)
+		a.partings, d.partings = &alarms{delay: patience}, &alarms{delay: patience}
 	}
 	n := places * shards
 	cfg := d.poolConfig(n, n, nil, poolkit.Hooks{})

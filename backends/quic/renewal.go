@@ -51,29 +51,26 @@ func (l *link) leave() {
 	defer l.mu.Unlock()
 	if !l.retired.Swap(true) {
 		l.leaving = true
-		l.fade(fadeSteps)
+		l.inSteps(l.fade)
 	}
 }
 
-// fade, called under mu, ends the idle streams of a connection: all of them.
-func (l *link) fade(steps int) {
-	l.fading = time.AfterFunc(0, func() {
-		switch {
-		case steps > 0:
-			l.roster.announce(part(l.roster.size(), steps))
-			l.again(fadeStep)
-		case steps > -notices:
-			l.roster.announce(places)
-			l.sayAway()
-			l.again(fadeStep)
-		case steps == -notices:
-			l.again(fadeHold)
-		default:
-			l.roster.dismiss()
-			l.carrier.dialer.even()
-		}
-		steps--
-	})
+// fade ends the idle streams of a connection: all of them.
+func (l *link) fade(step int) (pause time.Duration) {
+	switch {
+	case step < fadeSteps:
+		l.roster.announce(part(l.roster.waiting(), fadeSteps-step))
+		return fadeStep
+	case step < fadeSteps+notices:
+		l.roster.announce(places)
+		l.sayAway()
+		return fadeStep
+	case step == fadeSteps+notices:
+		return fadeHold
+	}
+	l.roster.dismiss()
+	l.carrier.dialer.even()
+	return 0
 }
 
 // shed ends n of the idle streams.
@@ -83,35 +80,41 @@ func (l *link) shed(n int) {
 	if n <= 0 || l.retired.Load() || l.fading != nil {
 		return
 	}
-	steps := fadeSteps
-	l.fading = time.AfterFunc(0, func() {
+	l.inSteps(func(step int) (pause time.Duration) {
 		switch {
-		case steps > 0:
-			some := part(n, steps)
-			l.roster.announce(some)
+		case step < fadeSteps:
+			some := part(n, fadeSteps-step)
 			n -= some
-			l.again(fadeStep)
-		case steps == 0:
-			l.again(fadeHold)
-		default:
-			l.roster.release()
-			l.mu.Lock()
-			if !l.leaving {
-				l.fading = nil
-			}
-			l.mu.Unlock()
+			l.roster.announce(some)
+			return fadeStep
+		case step == fadeSteps:
+			return fadeHold
 		}
-		steps--
+		l.roster.release()
+		return 0
 	})
 }
 
-// again makes the timer of fade or shed go off once more.
-func (l *link) again(d time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.Context().Err() == nil {
-		l.fading.Reset(d)
-	}
+// inSteps, called under mu, begins to call do(0), do(1) and so on, each after the pause
+// that the one before returned, until that is zero or the connection has ended.
+func (l *link) inSteps(do func(step int) (pause time.Duration)) {
+	step := 0
+	var timer *time.Timer
+	timer = time.AfterFunc(0, func() {
+		l.stepping.Lock()
+		defer l.stepping.Unlock()
+		pause := do(step)
+		step++
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		switch {
+		case pause > 0 && l.Context().Err() == nil:
+			timer.Reset(pause)
+		case l.fading == timer && !l.leaving:
+			l.fading = nil
+		}
+	})
+	l.fading = timer
 }
 
 // part is how many of n to take in the first of so many steps.

@@ -47,6 +47,13 @@ func (r *roster) size() int {
 	return r.idle.len() + r.leaving.len()
 }
 
+// waiting is the number of idle streams.
+func (r *roster) waiting() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.idle.len()
+}
+
 // announce tells the pool that the n longest idle streams are about to end, or as many
 // as there are.
 func (r *roster) announce(n int) {
@@ -116,12 +123,20 @@ func watch(s *StreamConn, w poolkit.Watcher) (stop func() bool) {
 func (s *StreamConn) finishedIdle(size int64) {
 	w := &s.sentry
 	if size > s.conn.preface {
-		w.unwait = context.AfterFunc(s.Context(), w.watcher.Gone)
+		w.unwait = context.AfterFunc(s.Context(), s.gone)
 		w.state.Store(left)
 		return
 	}
 	w.state.Store(ended)
-	w.watcher.Gone()
+	s.gone()
+}
+
+// gone ends the watch of a stream that has ended.
+func (s *StreamConn) gone() {
+	s.conn.roster.mu.Lock()
+	s.sentry.place.remove()
+	s.conn.roster.mu.Unlock()
+	s.sentry.watcher.Gone()
 }
 
 // unwatch ends the watch, and reports whether the stream is alive.

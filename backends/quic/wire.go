@@ -132,12 +132,3 @@ func withALPN(conf *tls.Config) *tls.Config {
 	}
 	return conf
 }
-
-// resuming makes a copy's sessions resumable. One ticket serves every connection to
-// a server.
-func resuming(conf *tls.Config) *tls.Config {
-	if conf.ClientSessionCache == nil {
-		conf.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-	}
-	return conf
-}
