@@ -332,9 +332,6 @@ func (o *offer) Admit(ctx context.Context, id poolkit.ID) (*StreamConn, error) {
 	if err == nil {
 		err = o.conn.proven(ctx)
 	}
-	if err == nil && !o.conn.guest.welcome() {
-		err = errNotAllowed
-	}
 	if err != nil {
 		reset(o.stream, codeDone)
 		o.seat.end(false)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -59,7 +60,7 @@ func newGuard(allow allowList, limits Limits) *guard {
 	return &guard{
 		allow:         allow,
 		limits:        l,
-		unprovenRate:  perSecond(l.RetryAbove, 2*min(l.RetryAbove, maxPeers)),
+		unprovenRate:  perSecond(l.RetryAbove, 2*min(l.RetryAbove, math.MaxInt/2)),
 		handshakeRate: perSecond(l.Handshakes, l.Connections),
 		accounts:      make(map[netip.Addr]*account),
 		guests:        make(map[*guest]bool),

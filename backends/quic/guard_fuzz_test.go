@@ -27,6 +27,8 @@ func FuzzGuard(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7})
 	f.Add([]byte{0, 0, 0, 0, 1, 9, 17, 2, 10, 18, 2, 2, 5, 6, 13, 4})
 	f.Add([]byte{0, 2, 2, 3, 1, 5, 4, 4, 0, 8, 16, 1, 9, 17, 5, 13, 0, 1, 2})
+	f.Add([]byte{0, 7, 1, 2, 0, 1, 9, 7, 10})
+	f.Add([]byte{0, 1, 2, 0, 10, 10, 10, 10, 9})
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		m := &guardModel{T: t, guard: newGuard(nil, Limits{Connections: 2, Streams: 3, Handshakes: -1})}
 		for i, step := range steps {

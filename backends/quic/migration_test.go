@@ -217,3 +217,49 @@ func TestAClientThatMigratesToAnAddressThatIsNotAllowedIsClosed(t *testing.T) {
 		}
 	})
 }
+
+// A stream that is offered then is not for those who wait for one.
+func TestAStreamThatIsOfferedFromAnAddressThatIsNotAllowedIsNobodys(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		allow, err := parseAllowList("10.0.0.0/8")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := w.nat(clientHost)
+		server, a := w.guarded(acceptorConfig{socket: n, allow: allow})
+		conn := w.stranger()
+		s, err := openSync(t, conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ask(s); err != nil {
+			t.Fatal(err)
+		}
+		held, err := server.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		patrolled := make(chan struct{})
+		time.AfterFunc(time.Until(time.Now().Truncate(beat).Add(5*beat)), func() { close(patrolled) })
+		<-patrolled // the server began at a full second
+		n.rebind("192.0.2.1")
+		if _, err := s.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		movesTo(t, a, w.Addr(clientHost))
+		another, err := openSync(t, conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = ask(another) }() // ends with the connection
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if l, err := server.Acquire(ctx); err == nil {
+			t.Errorf("%v was handed out, and its client is at %v", l.ID(), l.Conn().conn.RemoteAddr())
+		}
+		if conn.Context().Err() == nil {
+			t.Error("the connection was not closed")
+		}
+		held.Discard()
+	})
+}

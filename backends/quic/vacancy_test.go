@@ -13,19 +13,32 @@ import (
 func TestAConnectionThatCarriesNoStreamForAMinuteIsClosed(t *testing.T) {
 	for name, idle := range map[string]func(conn *quicgo.Conn){
 		"it opens none": func(*quicgo.Conn) {},
-		"it opens some without asking for an ID": func(conn *quicgo.Conn) {
-			for range 10 {
-				if _, err := conn.OpenStream(); err != nil {
-					return
+		"it always has some that do not ask for an ID": func(conn *quicgo.Conn) {
+			for range 20 {
+				for range 3 {
+					if _, err := conn.OpenStream(); err != nil {
+						return
+					}
 				}
-			}
-			if s, err := conn.OpenStream(); err == nil {
-				_, _ = s.Write([]byte{1})
+				if s, err := conn.OpenStream(); err == nil {
+					_, _ = s.Write([]byte{1}) // the server sees the others, too
+				}
+				select {
+				case <-time.After(exchangeTimeout / 2):
+				case <-conn.Context().Done():
+				}
 			}
 		},
 		"it ends the one that it had": func(conn *quicgo.Conn) {
 			if s, err := conn.OpenStream(); err == nil {
 				_, _ = ask(s)
+				reset(s, 9)
+			}
+		},
+		"it ends the one that it had for long": func(conn *quicgo.Conn) {
+			if s, err := conn.OpenStream(); err == nil {
+				_, _ = ask(s)
+				time.Sleep(10 * serverVacancy)
 				reset(s, 9)
 			}
 		},
@@ -44,6 +57,9 @@ func TestAConnectionThatCarriesNoStreamForAMinuteIsClosed(t *testing.T) {
 				}
 				begun := time.Now()
 				idle(conn)
+				if name == "it ends the one that it had for long" {
+					begun = time.Now()
+				}
 				<-conn.Context().Done()
 				var closed *quicgo.ApplicationError
 				if err := context.Cause(conn.Context()); !errors.As(err, &closed) || !closed.Remote || closed.ErrorCode != codeDone {
@@ -88,6 +104,26 @@ func TestAClientIsTheFirstToCloseAConnectionThatItDoesNotNeed(t *testing.T) {
 		synctest.Wait()
 		if n := a.connections(); n != 0 {
 			t.Errorf("%d connections", n)
+		}
+	})
+}
+
+// A connection may end before the server has taken it from quic-go.
+func TestAConnectionThatHasEndedIsNotPatrolled(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		_, a := w.guarded(acceptorConfig{})
+		client := w.stranger()
+		time.Sleep(rtt)
+		var conn *quicgo.Conn
+		for v := range a.guard.guests {
+			conn = v.conn
+		}
+		_ = client.CloseWithError(0, "")
+		time.Sleep(rtt)
+		synctest.Wait()
+		a.guard.arrive(conn)
+		if n := len(a.guard.guests); n != 0 {
+			t.Errorf("%d connections are patrolled", n)
 		}
 	})
 }
