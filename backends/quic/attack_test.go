@@ -130,6 +130,14 @@ var attacks = map[string]func(w *world, a *attack){
 			time.Sleep(20 * time.Millisecond)
 		})
 	},
+	"datagrams that say farewell": func(w *world, a *attack) {
+		a.each(w, 4, withDatagrams(), func(conn *quicgo.Conn) {
+			for range 20 {
+				_ = conn.SendDatagram([]byte{noticeAway})
+			}
+			time.Sleep(20 * time.Millisecond)
+		})
+	},
 	"handshakes that are complete": func(w *world, a *attack) {
 		go func() {
 			for a.goesOn() {

@@ -111,10 +111,12 @@ func newClientPool(
 //     refuses nobody: a stream that is idle here may be in use over there. A
 //     connection has 128 streams at most.
 //   - clientIP is a comma-separated list of the IP addresses and prefixes that may
-//     connect; empty means all.
+//     connect; empty means all. A connection that moves to any other address is closed.
 //   - tlsConfig holds the certificate; np-quic is added to its protocols.
 //   - listenAddr is the UDP address, host:port.
 //   - keepAlive is ignored: clients keep connections alive.
+//
+// What one client may take is bounded by the default [Limits].
 //
 // The first stream of the pool's life, and no other, has the ID 00000000.
 func NewServerPool(

@@ -160,7 +160,12 @@ func (d *dialer) socket() (*quicgo.Transport, error) {
 func (d *dialer) connectError(addr netip.AddrPort, err error) error {
 	wrapped := fmt.Errorf("connect to %v: %w", addr, err)
 	var t *quicgo.TransportError
-	if !errors.As(err, &t) || !t.ErrorCode.IsCryptoError() {
+	switch {
+	case !errors.As(err, &t):
+		return wrapped
+	case t.ErrorCode == quicgo.ConnectionRefused:
+		return fmt.Errorf("%w (the server is full, or this address is not allowed or over its limits there)", wrapped)
+	case !t.ErrorCode.IsCryptoError():
 		return wrapped
 	}
 	hint := "check the certificate, the host name and the TLS mode"

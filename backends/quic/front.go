@@ -130,7 +130,9 @@ type ListenConfig struct {
 	TLS *tls.Config
 
 	// AllowedClients is a comma-separated list of the IP addresses and prefixes that
-	// may connect; empty means all. Strangers are refused before the TLS handshake.
+	// may connect; empty means all. Strangers are refused before the TLS handshake. A
+	// connection that moves to any other address is closed within a second, and none of
+	// its streams is handed out.
 	AllowedClients string
 
 	// Limits bound what one client address may take; zero means the defaults, which no

@@ -3,6 +3,8 @@ package quic
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,6 +61,11 @@ func TestAClientOverItsConnectionsGoesOnWithWhatItHas(t *testing.T) {
 		if s := stats(client); s.Idle != places {
 			t.Errorf("%d idle streams on one connection", s.Idle)
 		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		if err := client.running().WaitReady(ctx, 2*places); !strings.Contains(fmt.Sprint(err), "over its limits") {
+			t.Errorf("%v", err)
+		}
 		before := stats(client).Failed
 		time.Sleep(time.Minute)
 		failed := stats(client).Failed - before
@@ -104,6 +111,11 @@ func TestAClientOverItsStreamsGoesOnWithWhatItHas(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if s := stats(client); s.Idle != 50 || server.Stats().Open() != 50 {
 			t.Errorf("%d idle streams, %d at the server", s.Idle, server.Stats().Open())
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // of them all
+		defer cancel()
+		if err := client.running().WaitReady(ctx, 100); !strings.Contains(fmt.Sprint(err), errQuota.Error()) {
+			t.Errorf("%v", err)
 		}
 		before := stats(client).Failed
 		time.Sleep(time.Minute)

@@ -51,7 +51,7 @@ func (s *StreamConn) RemoteAddr() net.Addr { return s.conn.remote }
 // ConnectionState returns the TLS state of that connection.
 func (s *StreamConn) ConnectionState() tls.ConnectionState { return s.conn.ConnectionState().TLS }
 
-// ID returns the ID of the stream, the same at both ends.
+// ID returns the ID of the stream, the same at both ends. It is a name, not a secret.
 func (s *StreamConn) ID() poolkit.ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()

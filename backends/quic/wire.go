@@ -41,6 +41,7 @@ const (
 var (
 	errProtocol = errors.New("the peer does not speak np-quic")
 	errSilent   = errors.New("the peer did not complete the exchange of the stream's ID in time")
+	errQuota    = errors.New("this address has as many streams as the server allows: see its Limits")
 )
 
 // exchanges are those under way on one connection. All end with the pool's context;
@@ -95,7 +96,11 @@ func (x *exchanges) run(ctx context.Context, s *quicgo.Stream, do func(*quicgo.S
 func (x *exchanges) ask(ctx context.Context, s *quicgo.Stream) (id poolkit.ID, err error) {
 	err = x.run(ctx, s, func(s *quicgo.Stream) error {
 		x.batch.write(s, []byte{hello})
-		if n, err := io.ReadFull(s, id[:]); err != nil {
+		n, err := io.ReadFull(s, id[:])
+		if isQuota(err) {
+			return fmt.Errorf("%w: %w", errQuota, err)
+		}
+		if err != nil {
 			return fmt.Errorf("read a stream ID, %d of %d bytes: %w", n, len(id), err)
 		}
 		return nil
@@ -116,6 +121,12 @@ func (x *exchanges) answer(ctx context.Context, s *quicgo.Stream, id poolkit.ID)
 		x.batch.write(s, id[:])
 		return nil
 	})
+}
+
+// isQuota reports whether a server has reset a stream as one too many.
+func isQuota(err error) bool {
+	var reset *quicgo.StreamError
+	return errors.As(err, &reset) && reset.Remote && reset.ErrorCode == codeQuota
 }
 
 // reset ends both halves of a stream at once.
