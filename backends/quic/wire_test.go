@@ -1,6 +1,7 @@
 package quic
 
 import (
+	"crypto/tls"
 	"runtime"
 	"sync"
 	"testing"
@@ -75,4 +76,27 @@ func TestAConnectionThatHasEndedIsForgotten(t *testing.T) {
 		}
 		settled(t, 20, client, server)
 	})
+}
+
+func TestEachConnectionHasASessionOfItsOwn(t *testing.T) {
+	cached, err := tls.NewResumptionState([]byte("ticket"), &tls.SessionState{EarlyData: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := resuming(&tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(1)})
+	if _, ok := conf.ClientSessionCache.Get("server"); ok {
+		t.Error("got a session that nobody put")
+	}
+	conf.ClientSessionCache.Put("server", cached)
+	for range 2 {
+		got, ok := conf.ClientSessionCache.Get("server")
+		if !ok {
+			t.Fatal("no session")
+		}
+		ticket, session, err := got.ResumptionState()
+		if string(ticket) != "ticket" || !session.EarlyData || err != nil {
+			t.Errorf("%q, %+v, %v", ticket, session, err)
+		}
+		session.EarlyData = false // as quic-go does where the settings do not fit
+	}
 }
