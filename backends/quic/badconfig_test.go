@@ -12,6 +12,7 @@ import (
 	quicgo "github.com/quic-go/quic-go"
 
 	"github.com/vistone/poolkit/backends/quic/internal/simtest"
+	"github.com/vistone/poolkit/backends/trust"
 	"github.com/vistone/poolkit/poolkit"
 )
 
@@ -140,6 +141,7 @@ func TestNativePoolsRefuseABadConfigurationAtOnce(t *testing.T) {
 	for name, open := range map[string]func() (*native, error){
 		"DialConfig.TLS":           func() (*native, error) { return Dial(DialConfig{Addr: "127.0.0.1:1"}) },
 		"DialConfig.Addr":          func() (*native, error) { return Dial(DialConfig{Addr: "x", TLS: &tls.Config{}}) },
+		"DialConfig.Trust":         func() (*native, error) { return Dial(DialConfig{Addr: "x:1", Trust: trust.Pins{}}) },
 		"negative":                 func() (*native, error) { return Dial(DialConfig{Addr: "x:1", TLS: &tls.Config{}, MinCapacity: -1}) },
 		"TLS configuration is nil": func() (*native, error) { return Listen(ListenConfig{Addr: "127.0.0.1:0"}) },
 		"listen":                   func() (*native, error) { return Listen(ListenConfig{Addr: "127.0.0.1:x", TLS: good}) },

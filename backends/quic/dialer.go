@@ -15,6 +15,7 @@ import (
 
 	quicgo "github.com/quic-go/quic-go"
 
+	"github.com/vistone/poolkit/backends/trust"
 	"github.com/vistone/poolkit/poolkit"
 )
 
@@ -24,6 +25,7 @@ type dialer struct {
 	// Set by newDialer.
 	resolve resolver
 	tls     *tls.Config
+	trust   trust.Policy // takes the place of certificate authorities; may be nil
 	quic    *quicgo.Config
 	early   bool          // resumed sessions begin with early data
 	spread  int           // shards that share the streams evenly
@@ -120,23 +122,13 @@ func (d *dialer) connect() (*quicgo.Conn, netip.AddrPort, error) {
 		dial = t.DialEarly
 	}
 	to := d.addresses.choose(targets, time.Now())
-	conn, err := dial(d.ctx, net.UDPAddrFromAddrPort(to.addr), named(d.tls, to.host), d.quic)
+	conn, err := dial(d.ctx, net.UDPAddrFromAddrPort(to.addr), d.tlsTo(to), d.quic)
 	if err != nil {
 		d.addresses.left(to.addr)
 		d.eject(to.addr)
 		return nil, to.addr, d.connectError(to.addr, err)
 	}
 	return conn, to.addr, nil
-}
-
-// named returns conf with the name of the server, where it has none.
-func named(conf *tls.Config, host string) *tls.Config {
-	if conf.ServerName != "" || host == "" {
-		return conf
-	}
-	conf = conf.Clone()
-	conf.ServerName = host
-	return conf
 }
 
 // socket returns the transport of all connections.
@@ -154,34 +146,6 @@ func (d *dialer) socket() (*quicgo.Transport, error) {
 	d.owned = true
 	return d.transport, nil
 }
-
-// connectError says which failures to connect waiting will not cure: those of the
-// TLS handshake, at either end, unless another server may do better.
-func (d *dialer) connectError(addr netip.AddrPort, err error) error {
-	wrapped := fmt.Errorf("connect to %v: %w", addr, err)
-	var t *quicgo.TransportError
-	switch {
-	case !errors.As(err, &t):
-		return wrapped
-	case t.ErrorCode == quicgo.ConnectionRefused:
-		return fmt.Errorf("%w (the server is full, or this address is not allowed or over its limits there)", wrapped)
-	case !t.ErrorCode.IsCryptoError():
-		return wrapped
-	}
-	hint := "check the certificate, the host name and the TLS mode"
-	if t.ErrorCode == noApplicationProtocol {
-		hint = "the server does not offer the protocol " + alpn
-	}
-	wrapped = fmt.Errorf("%w (%s)", wrapped, hint)
-	if d.addresses.another(*d.targets.Load(), time.Now()) {
-		return wrapped
-	}
-	return poolkit.Permanent(wrapped)
-}
-
-// noApplicationProtocol is the TLS alert of that name (RFC 7301) as QUIC sends it
-// (RFC 9001, section 4.8).
-const noApplicationProtocol = 0x100 + 120
 
 // open returns the connections that have not ended, those included that were replaced.
 func (d *dialer) open() []*link {

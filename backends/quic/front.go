@@ -9,11 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vistone/poolkit/backends/trust"
 	"github.com/vistone/poolkit/poolkit"
 	"github.com/vistone/poolkit/sizing"
 )
 
-// DialConfig says how a pool dials. Only Addr or Resolve, and TLS, are required.
+// DialConfig says how a pool dials. Only Addr or Resolve, and TLS or Trust, are
+// required.
 type DialConfig struct {
 	// Addr is the server's address, host:port, or those of several servers that offer
 	// the same, with commas between. Connections are spread evenly over the servers. A
@@ -29,6 +31,14 @@ type DialConfig struct {
 	// TLS is the client's configuration. Where it names no server, the host of the
 	// address is used. The protocol np-quic is added to it.
 	TLS *tls.Config
+
+	// Trust, if set, takes the place of certificate authorities, for servers with
+	// self-signed certificates: trust.Pins, or trust.OnFirstUse. It knows a server by
+	// TLS.ServerName where that is set, else by the address, host:port. Where TLS has
+	// RootCAs, those must be content too: see trust.Config.
+	//
+	// A server that is not trusted is a permanent error, a [*trust.MismatchError].
+	Trust trust.Policy
 
 	// Connections is over how many connections streams are spread evenly before further
 	// ones are opened; zero is one for each server of Addr. Several pay on a path that
@@ -75,8 +85,11 @@ type DialConfig struct {
 // several servers it hands out the oldest, so that all are used.
 // Leases are of single use: Release, Discard and the stream's own Close all end it.
 func Dial(cfg DialConfig) (*poolkit.Pool[*StreamConn], error) {
+	if err := cfg.verification(); err != nil {
+		return nil, err
+	}
 	if cfg.TLS == nil {
-		return nil, errors.New("quic: DialConfig.TLS is nil: set it to say how to verify the server")
+		cfg.TLS = new(tls.Config)
 	}
 	resolve, servers, err := cfg.resolver()
 	if err != nil {
@@ -89,6 +102,7 @@ func Dial(cfg DialConfig) (*poolkit.Pool[*StreamConn], error) {
 		return nil, fmt.Errorf("quic: DialConfig.Connections is %d: a pool has up to %d", cfg.Connections, maxShards)
 	}
 	d := newDialer(resolve, cfg.TLS, clientSettings(cfg.KeepAlive), cfg.PacketConn)
+	d.trust = cfg.Trust
 	d.early = cfg.EarlyData
 	d.maxAge = cfg.MaxAge
 	core := d.poolConfig(cfg.MinCapacity, cfg.MaxCapacity, cfg.Sizing, cfg.Hooks)
@@ -100,6 +114,20 @@ func Dial(cfg DialConfig) (*poolkit.Pool[*StreamConn], error) {
 		return nil, errors.Join(err, d.close())
 	}
 	return p, nil
+}
+
+// verification returns an error if it is unclear how to verify servers.
+func (cfg *DialConfig) verification() error {
+	if cfg.Trust == nil {
+		if cfg.TLS == nil {
+			return errors.New("quic: DialConfig.TLS is nil: set it, or Trust, to say how to verify the server")
+		}
+		return nil
+	}
+	if err := trust.Validate(cfg.Trust); err != nil {
+		return fmt.Errorf("quic: DialConfig.Trust: %w", err)
+	}
+	return nil
 }
 
 // resolver returns what finds the servers, and how many there are as far as is known.

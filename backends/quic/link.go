@@ -66,7 +66,7 @@ func newLink(c *carrier, conn *quicgo.Conn, addr netip.AddrPort) *link {
 	return l
 }
 
-// fail is called when nothing comes back from the peer.
+// fail is called when nothing comes back from the peer, or it refuses us.
 func (l *link) fail() { l.carrier.dialer.eject(l.addr) }
 
 // load is the number of streams.
@@ -93,6 +93,7 @@ func (l *link) lost() {
 func (l *link) establish(ctx context.Context) {
 	defer close(l.established)
 	if _, err := l.NextConnection(ctx); err != nil {
+		l.fail()
 		l.failure = l.carrier.dialer.connectError(l.addr, err)
 		return
 	}
@@ -174,6 +175,10 @@ func (l *link) explain(ctx context.Context, err error) error {
 	}
 	if failure := l.await(ctx); failure != nil {
 		return failure
+	}
+	if refused(err) {
+		l.fail()
+		return l.carrier.dialer.connectError(l.addr, err)
 	}
 	if !l.usable() {
 		err = fmt.Errorf("%w: %w", poolkit.ErrShardFull, err) // the next dial makes a new connection

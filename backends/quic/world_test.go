@@ -131,7 +131,7 @@ func (w *world) dial(cfg DialConfig) *poolkit.Pool[*StreamConn] {
 	if cfg.Addr == "" {
 		cfg.Addr = w.Addr(serverHost)
 	}
-	if cfg.TLS == nil {
+	if cfg.TLS == nil && cfg.Trust == nil {
 		cfg.TLS = simtest.Trust(w.tls)
 	}
 	p, err := Dial(cfg)

@@ -33,12 +33,7 @@ type Policy interface {
 // RootCAs to [crypto/x509.SystemCertPool].
 //
 // VerifyConnection of conf is called once p is content.
-//
-// Config fails if p can trust nobody: that is a mistake.
-func Config(conf *tls.Config, p Policy, server string) (*tls.Config, error) {
-	if err := mistake(p, server); err != nil {
-		return nil, err
-	}
+func Config(conf *tls.Config, p Policy, server string) *tls.Config {
 	if conf == nil {
 		conf = new(tls.Config)
 	}
@@ -61,10 +56,12 @@ func Config(conf *tls.Config, p Policy, server string) (*tls.Config, error) {
 		}
 		return next(s)
 	}
-	return conf, nil
+	return conf
 }
 
-func mistake(p Policy, server string) error {
+// Validate returns an error if p cannot trust anybody, because something was
+// forgotten.
+func Validate(p Policy) error {
 	switch p := p.(type) {
 	case nil:
 		return errors.New("trust: the policy is nil: set Pins or OnFirstUse")
@@ -78,9 +75,6 @@ func mistake(p Policy, server string) error {
 	case firstUse:
 		if p.store == nil {
 			return errors.New("trust: the store is nil: pass a Memory, a Dir or your own")
-		}
-		if server == "" {
-			return errors.New("trust: the server has no name to remember it by: set its address or ServerName")
 		}
 	}
 	return nil

@@ -88,14 +88,9 @@ func connect(t *testing.T, client, server *tls.Config) (tls.ConnectionState, err
 	return state, err
 }
 
-// config is trust.Config where it must not fail.
-func config(t *testing.T, conf *tls.Config, p trust.Policy) *tls.Config {
-	t.Helper()
-	conf, err := trust.Config(conf, p, "server.example:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return conf
+// config is trust.Config for the server of the tests.
+func config(conf *tls.Config, p trust.Policy) *tls.Config {
+	return trust.Config(conf, p, "server.example:1")
 }
 
 func serve(certs ...tls.Certificate) *tls.Config { return &tls.Config{Certificates: certs} }
@@ -112,7 +107,7 @@ func TestAPinnedServerNeedsNoAuthority(t *testing.T) {
 		"with the right authorities": {RootCAs: authorities(good), ServerName: "server.example"},
 		"with TLS 1.2":               {MaxVersion: tls.VersionTLS12},
 	} {
-		if _, err := connect(t, config(t, conf, pins), serve(good)); err != nil {
+		if _, err := connect(t, config(conf, pins), serve(good)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -125,7 +120,7 @@ func TestAServerWithAnotherKeyIsRefused(t *testing.T) {
 		"with InsecureSkipVerify":    {InsecureSkipVerify: true},
 		"with the right authorities": {RootCAs: authorities(other), ServerName: "server.example"},
 	} {
-		_, err := connect(t, config(t, conf, trust.Pins{pin(good)}), serve(other))
+		_, err := connect(t, config(conf, trust.Pins{pin(good)}), serve(other))
 		var mismatch *trust.MismatchError
 		if !errors.As(err, &mismatch) {
 			t.Errorf("%s: %v", name, err)
@@ -146,7 +141,7 @@ func TestAServerWithAnotherKeyIsRefused(t *testing.T) {
 func TestAPinnedCertificateBehindAnotherIsNoProof(t *testing.T) {
 	good, other := newServer(t), newServer(t)
 	other.Certificate = append(other.Certificate, good.Certificate...)
-	_, err := connect(t, config(t, nil, trust.Pins{pin(good)}), serve(other))
+	_, err := connect(t, config(nil, trust.Pins{pin(good)}), serve(other))
 	var mismatch *trust.MismatchError
 	if !errors.As(err, &mismatch) {
 		t.Errorf("%v", err)
@@ -156,7 +151,7 @@ func TestAPinnedCertificateBehindAnotherIsNoProof(t *testing.T) {
 func TestAPinnedCertificateWithoutItsKeyIsNoProof(t *testing.T) {
 	good, other := newServer(t), newServer(t)
 	good.PrivateKey = other.PrivateKey
-	_, err := connect(t, config(t, nil, trust.Pins{pin(good)}), serve(good))
+	_, err := connect(t, config(nil, trust.Pins{pin(good)}), serve(good))
 	if err == nil {
 		t.Error("connected")
 	}
@@ -168,7 +163,7 @@ func TestAuthoritiesAreAskedTooWhereTheyAreNamed(t *testing.T) {
 		"another authority": {RootCAs: authorities(other), ServerName: "server.example"},
 		"another name":      {RootCAs: authorities(good), ServerName: "elsewhere.example"},
 	} {
-		_, err := connect(t, config(t, conf, trust.Pins{pin(good)}), serve(good))
+		_, err := connect(t, config(conf, trust.Pins{pin(good)}), serve(good))
 		var rejected *tls.CertificateVerificationError
 		if !errors.As(err, &rejected) {
 			t.Errorf("%s: %v", name, err)
@@ -191,7 +186,7 @@ func TestAPolicyIsAskedInResumedSessionsToo(t *testing.T) {
 	for name, version := range map[string]uint16{"TLS 1.2": tls.VersionTLS12, "TLS 1.3": tls.VersionTLS13} {
 		server := serve(newServer(t))
 		policy := new(remembered)
-		conf := config(t, &tls.Config{
+		conf := config(&tls.Config{
 			ServerName:         "server.example",
 			ClientSessionCache: tls.NewLRUClientSessionCache(1),
 			MaxVersion:         version,
@@ -216,10 +211,10 @@ func TestTheUsersOwnCheckComesAfterThePolicy(t *testing.T) {
 	cert := newServer(t)
 	calls := 0
 	conf := &tls.Config{VerifyConnection: func(tls.ConnectionState) error { calls++; return io.ErrNoProgress }}
-	if _, err := connect(t, config(t, conf, trust.Pins{pin(cert)}), serve(cert)); !errors.Is(err, io.ErrNoProgress) || calls != 1 {
+	if _, err := connect(t, config(conf, trust.Pins{pin(cert)}), serve(cert)); !errors.Is(err, io.ErrNoProgress) || calls != 1 {
 		t.Errorf("%d calls, %v", calls, err)
 	}
-	if _, err := connect(t, config(t, conf, trust.Pins{{1}}), serve(cert)); errors.Is(err, io.ErrNoProgress) || calls != 1 {
+	if _, err := connect(t, config(conf, trust.Pins{{1}}), serve(cert)); errors.Is(err, io.ErrNoProgress) || calls != 1 {
 		t.Errorf("%d calls, %v", calls, err)
 	}
 	if conf.InsecureSkipVerify {
@@ -233,11 +228,14 @@ func TestAPolicyThatCanTrustNobodyIsAMistake(t *testing.T) {
 		"no pins":       trust.Pins{},
 		"pin is zero":   trust.Pins{{1}, {}},
 		"store is nil":  trust.OnFirstUse(nil),
-		"no name":       trust.OnFirstUse(new(trust.Memory)),
 	} {
-		conf, err := trust.Config(&tls.Config{}, p, "")
-		if conf != nil || err == nil || !strings.Contains(err.Error(), word) {
-			t.Errorf("%s: %v, %v", word, conf, err)
+		if err := trust.Validate(p); err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%s: %v", word, err)
+		}
+	}
+	for _, p := range []trust.Policy{trust.Pins{{1}}, trust.OnFirstUse(new(trust.Memory)), new(remembered)} {
+		if err := trust.Validate(p); err != nil {
+			t.Errorf("%v: %v", p, err)
 		}
 	}
 }
@@ -245,7 +243,7 @@ func TestAPolicyThatCanTrustNobodyIsAMistake(t *testing.T) {
 func TestAServerIsTrustedOnFirstUseAndThenOnlyWithThatKey(t *testing.T) {
 	good, other := newServer(t), newServer(t)
 	store := new(trust.Memory)
-	conf := config(t, nil, trust.OnFirstUse(store))
+	conf := config(nil, trust.OnFirstUse(store))
 	for range 2 {
 		if _, err := connect(t, conf, serve(good)); err != nil {
 			t.Fatal(err)
@@ -271,7 +269,7 @@ type broken struct{ trust.Memory }
 func (*broken) Remember(string, trust.Pin) (trust.Pin, error) { return trust.Pin{}, io.ErrNoProgress }
 
 func TestAServerThatCannotBeRememberedIsNotTrusted(t *testing.T) {
-	_, err := connect(t, config(t, nil, trust.OnFirstUse(new(broken))), serve(newServer(t)))
+	_, err := connect(t, config(nil, trust.OnFirstUse(new(broken))), serve(newServer(t)))
 	if !errors.Is(err, io.ErrNoProgress) || !strings.Contains(err.Error(), "server.example:1") {
 		t.Errorf("%v", err)
 	}

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// Certificate returns a server's TLS configuration with a self-signed certificate
-// for 127.0.0.1, localhost and other names. It is good for a day around now, so a test in a
-// bubble, whose clock starts in 2000, makes its own there.
+// Certificate returns a TLS configuration, of either end, with a self-signed
+// certificate for 127.0.0.1, localhost and other names. It is good for a day around
+// now, so a test in a bubble, whose clock starts in 2000, makes its own there.
 func Certificate(tb testing.TB, names ...string) *tls.Config {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -26,7 +26,7 @@ func Certificate(tb testing.TB, names ...string) *tls.Config {
 		NotBefore:             time.Now().Add(-12 * time.Hour),
 		NotAfter:              time.Now().Add(12 * time.Hour),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		DNSNames:              append(names, "localhost"),
