@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/vistone/poolkit/poolkit"
@@ -68,11 +67,15 @@ func (w *world) bothEnds(shards int, gentle bool) (client, server *native, d *di
 	if err != nil {
 		w.Fatal(err)
 	}
-	server, a = w.acceptor()
-	d = newDialer(fixed(w.Addr(serverHost)), conf, clientSettings(0), w.Socket(clientHost))
-	if gentle {
-		a.partings, d.partings = &alarms{delay: patience}, &alarms{delay: patience}
+	partings := func() *alarms {
+		if gentle {
+			return &alarms{delay: patience}
+		}
+		return nil
 	}
+	server, a = w.guarded(acceptorConfig{partings: partings()})
+	d = newDialer(fixed(w.Addr(serverHost)), conf, clientSettings(0), w.Socket(clientHost))
+	d.partings = partings()
 	n := places * shards
 	cfg := d.poolConfig(n, n, nil, poolkit.Hooks{})
 	cfg.MaxShards = shards
@@ -107,12 +110,7 @@ func TestAfterManyCyclesEveryPlaceOfEveryConnectionIsFree(t *testing.T) {
 
 				check := func(n int) {
 					t.Helper()
-					synctest.Wait()
-					for end, p := range map[string]*native{"client": client, "server": server} {
-						if s := p.Stats(); s.Idle != n || s.Open() != n {
-							t.Errorf("%s: want %d idle streams and no others: %+v", end, n, s)
-						}
-					}
+					nothingElse(t, n, client, server)
 					for _, l := range d.open() {
 						if was := slices.Contains(before, l); !was || l.load() != n/shards {
 							t.Errorf("%d streams on a connection, want %d; it has been there from the beginning: %v", l.load(), n/shards, was)

@@ -10,29 +10,7 @@ import (
 	"time"
 
 	quicgo "github.com/quic-go/quic-go"
-
-	"github.com/vistone/poolkit/poolkit"
 )
-
-// guarded starts a native server pool whose acceptor the test can look at. It is
-// closed with the test.
-func (w *world) guarded(cfg acceptorConfig) (*native, *acceptor) {
-	w.Helper()
-	if cfg.socket == nil {
-		cfg.socket = w.Socket(serverHost)
-	}
-	cfg.tls = w.tls
-	a, err := listen(cfg)
-	if err != nil {
-		w.Fatal(err)
-	}
-	p, err := poolkit.New(a.poolConfig(places, poolkit.Hooks{}))
-	if err != nil {
-		w.Fatal(err)
-	}
-	w.Cleanup(func() { p.Close() })
-	return p, a
-}
 
 // nothingLeft checks that a guard knows of nobody who has anything, once it has noticed
 // that those are gone who were in the middle of a handshake.

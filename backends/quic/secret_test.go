@@ -6,12 +6,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/vistone/poolkit/poolkit"
 )
 
 // crash ends a server as a power cut would: its clients are told nothing.
-func crash(p *poolkit.Pool[*StreamConn], a *acceptor) {
+func crash(p *native, a *acceptor) {
 	_ = a.transport.Close() // never says goodbye
 	p.Close()
 }
@@ -20,20 +18,12 @@ func crash(p *poolkit.Pool[*StreamConn], a *acceptor) {
 // on the same address, and returns after how long the client had n streams of it.
 func (w *world) restarted(before, after []byte, n int) time.Duration {
 	w.Helper()
-	start := func(secret []byte) (*poolkit.Pool[*StreamConn], *acceptor) {
+	start := func(secret []byte) (*native, *acceptor) {
 		k, err := deriveKeys(secret)
 		if err != nil {
 			w.Fatal(err)
 		}
-		a, err := listen(acceptorConfig{socket: w.Socket(serverHost), tls: w.tls, keys: k})
-		if err != nil {
-			w.Fatal(err)
-		}
-		p, err := poolkit.New(a.poolConfig(places, poolkit.Hooks{}))
-		if err != nil {
-			w.Fatal(err)
-		}
-		return p, a
+		return w.guarded(acceptorConfig{keys: k})
 	}
 	server, a := start(before)
 	client := w.dial(DialConfig{MinCapacity: n, MaxCapacity: n})

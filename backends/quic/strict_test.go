@@ -47,6 +47,17 @@ func borrow(t testing.TB, client, server *native) (c, s lease) {
 	return c, s
 }
 
+// nothingElse checks that pools have n idle streams and no others.
+func nothingElse(t *testing.T, n int, pools ...*native) {
+	t.Helper()
+	synctest.Wait()
+	for _, p := range pools {
+		if s := p.Stats(); s.Idle != n || s.Open() != n {
+			t.Errorf("want %d idle streams and no others: %+v", n, s)
+		}
+	}
+}
+
 // strictly runs a test in which a closes first: as the client, and as the server.
 func strictly(t *testing.T, test func(t *testing.T, a, b *StreamConn)) {
 	t.Helper()
@@ -63,11 +74,7 @@ func strictly(t *testing.T, test func(t *testing.T, a, b *StreamConn)) {
 				a.Close()
 				b.Close()
 				time.Sleep(time.Second)
-				for _, p := range []*native{client, server} {
-					if s := p.Stats(); s.Idle != 20 || s.Open() != 20 {
-						t.Errorf("%+v", s)
-					}
-				}
+				nothingElse(t, 20, client, server)
 			})
 		})
 	}
@@ -234,11 +241,7 @@ func TestEveryWayToEndALeaseEndsTheStream(t *testing.T) {
 					end(s)
 				}
 				time.Sleep(time.Second)
-				for _, p := range []*native{client, server} {
-					if s := p.Stats(); s.Idle != 20 || s.Open() != 20 {
-						t.Errorf("%+v", s)
-					}
-				}
+				nothingElse(t, 20, client, server)
 			})
 		})
 	}

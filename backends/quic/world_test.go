@@ -98,11 +98,21 @@ func (w *world) listen(cfg ListenConfig) *poolkit.Pool[*StreamConn] {
 	return p
 }
 
-// acceptor starts a native server pool on an acceptor that the test can look at. It
-// is closed with the test.
-func (w *world) acceptor() (*poolkit.Pool[*StreamConn], *acceptor) {
+// acceptor starts a native server pool whose acceptor the test can look at. It is
+// closed with the test.
+func (w *world) acceptor() (*native, *acceptor) {
 	w.Helper()
-	a, err := listen(acceptorConfig{socket: w.Socket(serverHost), tls: w.tls})
+	return w.guarded(acceptorConfig{})
+}
+
+// guarded is acceptor with a configuration.
+func (w *world) guarded(cfg acceptorConfig) (*native, *acceptor) {
+	w.Helper()
+	if cfg.socket == nil {
+		cfg.socket = w.Socket(serverHost)
+	}
+	cfg.tls = w.tls
+	a, err := listen(cfg)
 	if err != nil {
 		w.Fatal(err)
 	}
