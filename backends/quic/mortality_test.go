@@ -170,7 +170,7 @@ func (m *mortality) take(hold time.Duration) {
 	}
 	c := l.Conn()
 	defer c.Close()
-	owner, dead := m.judge(c, number)
+	owner, dead := m.judge(c, number, time.Now())
 	if owner == nil {
 		return
 	}
@@ -206,20 +206,23 @@ func (s *incarnation) stamp(ctx context.Context, id poolkit.ID, hold time.Durati
 }
 
 // judge returns whose a stream is that was handed out in a certain take, and whether
-// that server is dead. The client must not have known. With early data, a stream can be
-// the client's before it is a server's: that one is nobody's.
-func (m *mortality) judge(c *StreamConn, take int) (*incarnation, bool) {
+// that server is dead. The client must not have known.
+func (m *mortality) judge(c *StreamConn, take int, now time.Time) (*incarnation, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := time.Now()
 	f := m.follow(c.conn)
 	if !f.at.IsZero() && (f.take <= take || f.at.Before(now)) {
 		m.Errorf("a stream of a connection that was known to be dead %v ago", now.Sub(f.at))
 	}
+	if m.owner[c.ID()] == nil { // with early data, the client has it first
+		m.mu.Unlock()
+		time.Sleep(rtt)
+		m.mu.Lock()
+	}
 	owner := m.owner[c.ID()]
 	switch {
 	case owner == nil:
-		m.unowned++
+		m.unowned++ // the server died before it had it
 		return nil, false
 	case !owner.dead:
 		return owner, false
