@@ -38,10 +38,15 @@ func (d *dialer) linger(ctx context.Context) {
 	linger(ctx, conns)
 }
 
+// heedAfter is how old a connection has to be before its server is believed to leave:
+// then one that always says so costs no more connections than one that always fails. A
+// server that does leave says so again, ten times a second.
+const heedAfter = 2 * time.Second
+
 // told is called when the server of a connection says that it is leaving. Another
 // connection is made, elsewhere if there is more than one server.
 func (l *link) told() {
-	if l.ending.Swap(true) {
+	if time.Since(l.made) < heedAfter || l.ending.Swap(true) {
 		return
 	}
 	l.carrier.dialer.eject(l.addr)

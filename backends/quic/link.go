@@ -20,7 +20,8 @@ type link struct {
 	*connection
 
 	carrier *carrier       // set by newLink
-	addr    netip.AddrPort // of the server; set by newLink
+	addr    netip.AddrPort // of the server; set by newLink, as is made
+	made    time.Time
 	quality quality
 	poor    atomic.Bool // others carry better
 	over    func()      // lost, once; called when the connection has ended
@@ -53,6 +54,7 @@ func newLink(c *carrier, conn *quicgo.Conn, addr netip.AddrPort) *link {
 		connection:  newConnection(conn, serverPreface, c.dialer.partings),
 		carrier:     c,
 		addr:        addr,
+		made:        time.Now(),
 		established: make(chan struct{}),
 	}
 	l.streamEnded = l.ended
