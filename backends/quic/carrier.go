@@ -72,12 +72,12 @@ func (c *carrier) connect(a *attempt) {
 		return
 	}
 	defer leave()
-	conn, addr, err := c.dialer.connect()
+	made, err := c.dialer.connect()
 	if err != nil {
 		c.settle(a, nil, err)
 		return
 	}
-	l := newLink(c, conn, addr)
+	l := newLink(c, made)
 	c.settle(a, l, nil)
 	l.establish(c.dialer.ctx)
 }

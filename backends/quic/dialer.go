@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"net/netip"
@@ -36,6 +35,7 @@ type dialer struct {
 	ctx    context.Context // parent of every connection; ends with close
 	cancel context.CancelFunc
 	work   sync.WaitGroup // attempts to connect
+	ends   sync.WaitGroup // connections that have not been taken out of the books
 	heeds  sync.WaitGroup // what listens to servers, a goroutine for each connection
 
 	// setup holds a token for each connection being set up. Whoever sends one takes
@@ -46,10 +46,10 @@ type dialer struct {
 	addresses *addresses
 	targets   atomic.Pointer[[]target] // as they were looked up last
 
-	mu        sync.Mutex
-	transport *quicgo.Transport // guarded by mu: one socket for all connections; nil until the first
-	owned     bool              // guarded by mu: the transport's socket is ours to close
-	links     map[*link]bool    // guarded by mu: those that have not ended
+	sockets sockets
+
+	mu    sync.Mutex
+	links map[*link]bool // guarded by mu: those that have not ended
 }
 
 func newDialer(r resolver, tlsConf *tls.Config, conf *quicgo.Config, socket net.PacketConn) *dialer {
@@ -63,7 +63,7 @@ func newDialer(r resolver, tlsConf *tls.Config, conf *quicgo.Config, socket net.
 		links:     make(map[*link]bool),
 	}
 	if socket != nil {
-		d.transport = &quicgo.Transport{Conn: socket}
+		d.sockets.latest = given(socket)
 	}
 	for i := range d.carriers {
 		d.carriers[i].dialer = d
@@ -105,46 +105,39 @@ func (d *dialer) enter() (leave func(), err error) {
 	}
 }
 
+// dialled is a connection that has been made: where to, and on which socket.
+type dialled struct {
+	*quicgo.Conn
+
+	addr   netip.AddrPort
+	socket *socket
+}
+
 // connect makes one connection. With early data it can be used before its handshake
 // is complete.
-func (d *dialer) connect() (*quicgo.Conn, netip.AddrPort, error) {
+func (d *dialer) connect() (made dialled, err error) {
 	targets, err := resolve(d.ctx, d.resolve)
 	if err != nil {
-		return nil, netip.AddrPort{}, err
+		return dialled{}, err
 	}
 	d.targets.Store(&targets)
-	t, err := d.socket()
+	s, err := d.sockets.use()
 	if err != nil {
-		return nil, netip.AddrPort{}, err
+		return dialled{}, err
 	}
-	dial := t.Dial
+	dial := s.transport.Dial
 	if d.early {
-		dial = t.DialEarly
+		dial = s.transport.DialEarly
 	}
 	to := d.addresses.choose(targets, time.Now())
 	conn, err := dial(d.ctx, net.UDPAddrFromAddrPort(to.addr), d.tlsTo(to), d.quic)
 	if err != nil {
+		_ = d.sockets.leave(s) // the error of the dial says more
 		d.addresses.left(to.addr)
 		d.eject(to.addr)
-		return nil, to.addr, d.connectError(to.addr, err)
+		return dialled{}, d.connectError(to.addr, err)
 	}
-	return conn, to.addr, nil
-}
-
-// socket returns the transport of all connections.
-func (d *dialer) socket() (*quicgo.Transport, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.transport != nil {
-		return d.transport, nil
-	}
-	socket, err := net.ListenUDP("udp", nil)
-	if err != nil {
-		return nil, fmt.Errorf("open a UDP socket: %w", err)
-	}
-	d.transport = &quicgo.Transport{Conn: socket}
-	d.owned = true
-	return d.transport, nil
+	return dialled{conn, to.addr, s}, nil
 }
 
 // open returns the connections that have not ended, those included that were replaced.
@@ -164,15 +157,7 @@ func (d *dialer) close() error {
 	for _, l := range d.open() {
 		l.close()
 	}
+	d.ends.Wait()
 	d.heeds.Wait()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.transport == nil {
-		return nil
-	}
-	err := d.transport.Close()
-	if d.owned {
-		err = errors.Join(err, d.transport.Conn.Close())
-	}
-	return err
+	return d.sockets.close()
 }

@@ -73,6 +73,15 @@ type DialConfig struct {
 	// it.
 	PacketConn net.PacketConn
 
+	// Sockets, if set, delivers a new socket whenever the client's network has changed;
+	// nil stands for one that the pool opens itself. All connections move there with
+	// their streams, as soon as the server has answered, and those that cannot are
+	// renewed (connection migration, RFC 9000, section 9). The pool closes no socket that
+	// it was given, and earlier ones have to stay open until it is closed. A pool that
+	// opens its own socket follows most changes of the network without this, since that
+	// socket is bound to no interface.
+	Sockets <-chan net.PacketConn
+
 	// Hooks are told what happens.
 	Hooks poolkit.Hooks
 }
@@ -105,6 +114,9 @@ func Dial(cfg DialConfig) (*poolkit.Pool[*StreamConn], error) {
 	d.trust = cfg.Trust
 	d.early = cfg.EarlyData
 	d.maxAge = cfg.MaxAge
+	if cfg.Sockets != nil {
+		d.work.Go(func() { d.follow(cfg.Sockets) })
+	}
 	core := d.poolConfig(cfg.MinCapacity, cfg.MaxCapacity, cfg.Sizing, cfg.Hooks)
 	d.spread = min(max(cfg.Connections, servers), maxShards)
 	core.Spread = d.spread

@@ -41,6 +41,8 @@ type link struct {
 	renewal *time.Timer // replaces the connection; nil where none is due
 	fading  *time.Timer // lets idle streams go once it has been replaced
 	leaving bool        // it has been replaced
+	gone    bool        // it has ended, and uses its sockets no more
+	sockets []*socket   // the one that it began on, and those that it has moved to
 
 	// The context of those who wait for the peer to give back places, and when it was
 	// made. An earlier one, that others still use, ends by its time.
@@ -49,22 +51,24 @@ type link struct {
 	endWait      context.CancelFunc
 }
 
-func newLink(c *carrier, conn *quicgo.Conn, addr netip.AddrPort) *link {
+func newLink(c *carrier, made dialled) *link {
 	l := &link{
-		connection:  newConnection(conn, serverPreface, c.dialer.partings),
+		connection:  newConnection(made.Conn, serverPreface, c.dialer.partings),
 		carrier:     c,
-		addr:        addr,
+		addr:        made.addr,
+		sockets:     []*socket{made.socket},
 		made:        time.Now(),
 		established: make(chan struct{}),
 	}
 	l.streamEnded = l.ended
 	l.vacant = time.AfterFunc(vacancy, l.retire)
 	l.beaten, l.silent = l.judge, l.fail
+	c.dialer.ends.Add(1)
 	c.dialer.mu.Lock()
 	c.dialer.links[l] = true
 	c.dialer.mu.Unlock()
 	l.over = sync.OnceFunc(l.lost)
-	context.AfterFunc(conn.Context(), l.over)
+	context.AfterFunc(l.Context(), l.over)
 	return l
 }
 
@@ -81,6 +85,14 @@ func (l *link) load() int {
 // lost takes a connection that has ended out of the books.
 func (l *link) lost() {
 	d := l.carrier.dialer
+	defer d.ends.Done()
+	l.mu.Lock()
+	l.gone = true
+	used := l.sockets
+	l.mu.Unlock()
+	for _, s := range used {
+		_ = d.sockets.leave(s) // nobody is left to tell
+	}
 	d.mu.Lock()
 	delete(d.links, l)
 	d.mu.Unlock()
