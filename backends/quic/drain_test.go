@@ -126,7 +126,7 @@ func TestClientsGoElsewhereBeforeAServerShutsDown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				client, one, other := w.twoServers(40)
+				client, one, other := w.twoServers()
 				stop := make(chan struct{})
 				var wg sync.WaitGroup
 				wg.Go(func() { taken(t, w, client, one, other, stop) })

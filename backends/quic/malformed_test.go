@@ -246,7 +246,7 @@ func TestNoMalformedExchangeOfAServerDisturbsAnotherStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := newDialer(fixed(w.Addr(serverHost)), conf, clientSettings(0), w.Socket(clientHost))
-		defer d.close()
+		defer func() { _ = d.close() }() // what it returns is of the socket, which the test owns
 
 		done := make(chan struct{})
 		var well, ill sync.WaitGroup

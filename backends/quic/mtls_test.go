@@ -91,7 +91,7 @@ func TestAClientWhoseCertificateTheServerDoesNotKnowYet(t *testing.T) {
 		conf := simtest.Trust(w.tls)
 		conf.Certificates = []tls.Certificate{*w.mutual()} // for the next server
 		client := w.dial(DialConfig{TLS: conf, MinCapacity: 5, MaxCapacity: 5})
-		w.isRefused(client)
+		_ = w.isRefused(client)
 		server.Close()
 		w.listen(ListenConfig{})
 		recovers(t, client, 5)

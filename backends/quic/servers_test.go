@@ -10,13 +10,13 @@ import (
 // both is the address of two servers.
 func (w *world) both() string { return w.Addr(serverHost) + ", " + w.Addr(thirdHost) }
 
-// twoServers starts a server on each of two hosts, and a client of both.
-func (w *world) twoServers(n int) (client, one, other *native) {
+// twoServers starts a server on each of two hosts, and a client with 40 streams of both.
+func (w *world) twoServers() (client, one, other *native) {
 	w.Helper()
 	one = w.listen(ListenConfig{})
 	other = w.listen(ListenConfig{PacketConn: w.Socket(thirdHost)})
-	client = w.dial(DialConfig{Addr: w.both(), MinCapacity: n, MaxCapacity: n})
-	ready(w.T, n, client)
+	client = w.dial(DialConfig{Addr: w.both(), MinCapacity: 40, MaxCapacity: 40})
+	ready(w.T, 40, client)
 	return client, one, other
 }
 
@@ -52,7 +52,7 @@ func echoes(server *native) {
 
 func TestStreamsAreSpreadEvenlyOverServers(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		client, one, other := w.twoServers(40)
+		client, one, other := w.twoServers()
 		time.Sleep(time.Second)
 		idle(t, "at first", map[*native]int{client: 40, one: 20, other: 20})
 	})
@@ -60,7 +60,7 @@ func TestStreamsAreSpreadEvenlyOverServers(t *testing.T) {
 
 func TestAServerThatFailsGivesItsShareToTheOthersUntilItIsBack(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		client, one, other := w.twoServers(40)
+		client, one, other := w.twoServers()
 		time.Sleep(time.Minute)
 		other.Close()
 		time.Sleep(time.Second)
@@ -80,7 +80,7 @@ func TestAServerThatFailsGivesItsShareToTheOthersUntilItIsBack(t *testing.T) {
 
 func TestNoAcquireWaitsLongWhenOneOfTwoServersGoesDark(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		client, one, _ := w.twoServers(40)
+		client, one, _ := w.twoServers()
 		time.Sleep(time.Minute)
 		w.Cut(thirdHost, true)
 		time.Sleep(6*time.Second + 4*rtt)
@@ -103,7 +103,7 @@ func TestNoAcquireWaitsLongWhenOneOfTwoServersGoesDark(t *testing.T) {
 // harmed in a certain way.
 func slowly(t *testing.T, loss float64, delay time.Duration) (harmed int) {
 	inWorld(t, func(t *testing.T, w *world) {
-		client, one, other := w.twoServers(40)
+		client, one, other := w.twoServers()
 		w.Harm(thirdHost, loss, delay)
 		echoes(one)
 		echoes(other)

@@ -87,7 +87,7 @@ func (d Dir) write(name string, pin Pin) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // the name alone goes, if the link has been made
+	defer func() { _ = os.Remove(f.Name()) }() // the name alone goes, if the link has been made
 	_, err = fmt.Fprintln(f, pin)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
