@@ -45,7 +45,7 @@ func ExampleDial_trustOnFirstUse() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	server, addr := listen(&tls.Config{Certificates: []tls.Certificate{certificate()}})
 
 	client, err := quic.Dial(quic.DialConfig{Addr: addr, Trust: trust.OnFirstUse(trust.Dir(dir))})

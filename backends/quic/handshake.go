@@ -35,15 +35,17 @@ func (d *dialer) tlsTo(to choice) *tls.Config {
 // connectError says why there is no connection to a server. What TLS refused, at
 // either end, waiting will not cure, unless another server may do better.
 func (d *dialer) connectError(addr netip.AddrPort, err error) error {
+	wrapped := fmt.Errorf("connect to %v: %w", addr, err)
 	var t *quicgo.TransportError
 	switch {
 	case !errors.As(err, &t):
-		return fmt.Errorf("connect to %v: %w", addr, err)
+		return wrapped
 	case t.ErrorCode == quicgo.ConnectionRefused:
-		return fmt.Errorf("connect to %v: %w (the server is full, or this address is not allowed or over its limits there)", addr, err)
+		return fmt.Errorf("%w (the server is full, or this address is not allowed or over its limits there)", wrapped)
 	case !t.ErrorCode.IsCryptoError():
-		return fmt.Errorf("connect to %v: %w", addr, err)
+		return wrapped
 	}
+	d.eject(addr)
 	err = &handshakeError{addr, t}
 	if d.addresses.another(*d.targets.Load(), time.Now()) {
 		return err

@@ -72,7 +72,7 @@ func newLink(c *carrier, made dialled) *link {
 	return l
 }
 
-// fail is called when nothing comes back from the peer, or it refuses us.
+// fail is called when nothing comes back from the peer.
 func (l *link) fail() { l.carrier.dialer.eject(l.addr) }
 
 // load is the number of streams.
@@ -107,7 +107,6 @@ func (l *link) lost() {
 func (l *link) establish(ctx context.Context) {
 	defer close(l.established)
 	if _, err := l.NextConnection(ctx); err != nil {
-		l.fail()
 		l.failure = l.carrier.dialer.connectError(l.addr, err)
 		return
 	}
@@ -191,7 +190,6 @@ func (l *link) explain(ctx context.Context, err error) error {
 		return failure
 	}
 	if refused(err) {
-		l.fail()
 		return l.carrier.dialer.connectError(l.addr, err)
 	}
 	if !l.usable() {

@@ -91,7 +91,7 @@ func TestAClientWhoseCertificateTheServerDoesNotKnowYet(t *testing.T) {
 		conf := simtest.Trust(w.tls)
 		conf.Certificates = []tls.Certificate{*w.mutual()} // for the next server
 		client := w.dial(DialConfig{TLS: conf, MinCapacity: 5, MaxCapacity: 5})
-		_ = w.isRefused(client)
+		says(t, w.isRefused(client).Error(), "does not accept the client certificate")
 		server.Close()
 		w.listen(ListenConfig{})
 		recovers(t, client, 5)

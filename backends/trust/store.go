@@ -87,7 +87,8 @@ func (d Dir) write(name string, pin Pin) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // the name alone goes, if the link has been made
+	// If the link has been made, the name alone goes. Should it stay, it is in nobody's way.
+	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = fmt.Fprintln(f, pin)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
