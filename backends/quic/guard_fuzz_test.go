@@ -93,13 +93,13 @@ func (m *guardModel) end(c *caller) {
 		c.complete--
 	}
 	c.open--
-	c.guest.end(settled)
+	c.end(settled)
 }
 
 func (m *guardModel) leave(c *caller) {
 	if !c.gone {
 		c.gone = true
-		c.guest.leave()
+		c.leave()
 	}
 }
 

@@ -210,7 +210,7 @@ func TestAPeerOverItsLimitsIsAskedForProofAndRefused(t *testing.T) {
 				}
 				ends = append(ends, end)
 			}
-			if c.want == errHandshakeRate {
+			if errors.Is(c.want, errHandshakeRate) {
 				for _, end := range ends {
 					end()
 				}

@@ -22,8 +22,9 @@ type nat struct {
 	outside *net.UDPAddr // guarded by mu: what the server sees
 }
 
-func (w *world) nat(host int) *nat {
-	return &nat{PacketConn: w.Socket(serverHost), inside: w.Socket(host).LocalAddr()}
+// nat returns the server's socket with the client behind a NAT.
+func (w *world) nat() *nat {
+	return &nat{PacketConn: w.Socket(serverHost), inside: w.Socket(clientHost).LocalAddr()}
 }
 
 // rebind gives the host another address. What is sent to an earlier one is lost.
@@ -88,7 +89,7 @@ func TestAConnectionThatMovesToAnAddressThatIsNotAllowedIsClosed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := w.nat(clientHost)
+		n := w.nat()
 		server, a := w.guarded(acceptorConfig{socket: n, allow: allow})
 		client := w.client(20, 20)
 		w.full(20, client)
@@ -133,7 +134,7 @@ func TestAConnectionThatMovesToAnAllowedAddressGoesOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := w.nat(clientHost)
+		n := w.nat()
 		server, a := w.guarded(acceptorConfig{socket: n, allow: allow})
 		client := w.client(20, 20)
 		w.full(20, client)
@@ -225,7 +226,7 @@ func TestAStreamThatIsOfferedFromAnAddressThatIsNotAllowedIsNobodys(t *testing.T
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := w.nat(clientHost)
+		n := w.nat()
 		server, a := w.guarded(acceptorConfig{socket: n, allow: allow})
 		conn := w.stranger()
 		s, err := openSync(t, conn)

@@ -273,7 +273,7 @@ func TestAClientWhoseNameCannotBeFoundIsKeptOut(t *testing.T) {
 
 func TestAClientKeepsItsNameWhenItsAddressChanges(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		socket := w.nat(clientHost)
+		socket := w.nat()
 		server := w.listen(ListenConfig{PacketConn: socket})
 		client := w.dialFrom(clientHost, 8)
 		rest(time.Second)

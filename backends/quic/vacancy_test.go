@@ -111,18 +111,26 @@ func TestAClientIsTheFirstToCloseAConnectionThatItDoesNotNeed(t *testing.T) {
 // A connection may end before the server has taken it from quic-go.
 func TestAConnectionThatHasEndedIsNotPatrolled(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		_, a := w.guarded(acceptorConfig{})
+		g := newGuard(nil, Limits{})
+		server := &quicgo.Transport{Conn: w.Socket(serverHost), ConnContext: g.greet}
+		t.Cleanup(func() { server.Close() })
+		ln, err := server.Listen(withALPN(w.tls), serverSettings())
+		if err != nil {
+			t.Fatal(err)
+		}
 		client := w.stranger()
 		time.Sleep(rtt)
-		var conn *quicgo.Conn
-		for v := range a.guard.guests {
-			conn = v.conn
-		}
 		_ = client.CloseWithError(0, "")
 		time.Sleep(rtt)
-		synctest.Wait()
-		a.guard.arrive(conn)
-		if n := len(a.guard.guests); n != 0 {
+		conn, err := ln.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if conn.Context().Err() == nil {
+			t.Fatal("the connection has not ended")
+		}
+		g.arrive(conn)
+		if n := len(g.guests); n != 0 {
 			t.Errorf("%d connections are patrolled", n)
 		}
 	})
