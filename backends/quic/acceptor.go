@@ -21,8 +21,8 @@ import (
 //
 // Its goroutines are one that accepts connections, one for each connection that
 // accepts its streams, and the guard's patrol; a connection that has yet to prove its
-// address has one more until then, and so has one that is sent away. None of them waits for a
-// peer's bytes, and close waits for all of them.
+// address has one more until then, and so has one that is sent away. None of them
+// waits for a peer's bytes, and close waits for all of them.
 type acceptor struct {
 	// Set by listen.
 	transport *quicgo.Transport

@@ -16,9 +16,10 @@ import (
 // guard decides who may connect to a server, and how much of it one peer may have.
 //
 // It keeps an account of every peer that has connections or streams, at most
-// 2 * maxPeers, and of the maxIdleAccounts others that were seen last. Only a peer
-// that has proven its address has one: packets with a forged sender change nothing
-// but the rate of handshakes that are begun without proof.
+// 2 * maxPeers, and of the maxIdleAccounts others that were seen last: less than two
+// megabytes, whoever comes. Only a peer that has proven its address has one: packets
+// with a forged sender change nothing but the rate of handshakes that are begun without
+// proof.
 type guard struct {
 	allow  allowList
 	limits Limits // all positive
