@@ -163,3 +163,21 @@ func TestHandshakesOfOneAddressAreBegunAtItsRate(t *testing.T) {
 		}
 	})
 }
+
+// Streams that come as early data count too, although the client has yet to prove that
+// its address is its own: for each connection by itself until then.
+func TestStreamsThatComeAsEarlyDataCount(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		server, a := w.guarded(acceptorConfig{early: true, limits: Limits{Streams: 50}})
+		client := w.dial(DialConfig{MinCapacity: 120, MaxCapacity: 120, TLS: w.acquainted(), EarlyData: true})
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		s := client.Stats()
+		t.Logf("%d idle streams, %d at the server", s.Idle, server.Stats().Open())
+		if s.Idle < 50 || s.Idle > 2*50 || server.Stats().Open() != s.Idle {
+			t.Errorf("%d idle streams, %d at the server", s.Idle, server.Stats().Open())
+		}
+		client.Close()
+		nothingLeft(t, a)
+	})
+}
