@@ -47,6 +47,8 @@ type fate struct {
 	take int
 	at   time.Time
 
+	nobodys time.Time // when a stream was taken that no server has had
+
 	// reset is when a stateless reset arrives at the latest.
 	reset time.Time
 }
@@ -222,7 +224,13 @@ func (m *mortality) judge(c *StreamConn, take int, now time.Time) (*incarnation,
 	owner := m.owner[c.ID()]
 	switch {
 	case owner == nil:
-		m.unowned++ // the server died before it had it
+		m.unowned++ // the server died before it had it: the connection is dead, and it is soon known
+		if f.nobodys.IsZero() {
+			f.nobodys = now
+		}
+		if since := now.Sub(f.nobodys); since > suspectedAfter {
+			m.Errorf("%v later there is still a stream that is nobody's", since)
+		}
 		return nil, false
 	case !owner.dead:
 		return owner, false

