@@ -13,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -122,6 +123,13 @@ func (s *server) answer(id string, stream net.Conn) error {
 	}
 	if _, err := fmt.Fprintf(stream, "on stream %s you said: %s", id, line); err != nil {
 		return fmt.Errorf("write the answer: %w", err)
+	}
+	if err := stream.(*quic.StreamConn).CloseWrite(); err != nil {
+		return fmt.Errorf("end the answer: %w", err)
+	}
+	// The client closes when it has read all of it. Only then may the server end.
+	if _, err := io.Copy(io.Discard, stream); err != nil {
+		return fmt.Errorf("wait for the client: %w", err)
 	}
 	return nil
 }
