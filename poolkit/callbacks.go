@@ -57,6 +57,15 @@ func (p *Pool[C]) callPeer(m *member[C]) (name string, err error) {
 	return p.cfg.Peer(m.conn), nil
 }
 
+// callSequence asks which of its shard a member is.
+func (p *Pool[C]) callSequence(m *member[C]) (n uint64, err error) {
+	if p.cfg.Sequence == nil {
+		return 0, nil
+	}
+	defer contain("Sequence", &err)
+	return p.cfg.Sequence(m.conn), nil
+}
+
 // watch starts the watch of a member that is about to become idle.
 func (p *Pool[C]) watch(m *member[C]) (err error) {
 	if p.cfg.Watch == nil {

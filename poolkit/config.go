@@ -40,6 +40,12 @@ type Config[C any] struct {
 	// string is a name, the empty one too.
 	Peer func(C) string
 
+	// Sequence, if set, numbers the members of a shard, from 1, in the order in which they
+	// were made. They are then lent in that order, whatever the order in which they have
+	// arrived: so the two ends of the same members agree which is the oldest. It is asked
+	// once, when the member arrives, and must not block.
+	Sequence func(C) uint64
+
 	// Lent, if set, is told of each lease right before the caller receives it. A
 	// backend whose members can be closed by themselves keeps the lease here, and
 	// ends it then.

@@ -70,6 +70,9 @@ func (p *Pool[C]) newMember(t ticket, id ID, conn C) *member[C] {
 func (p *Pool[C]) land(t ticket, m *member[C], begun time.Time) {
 	peer, unfit := p.callPeer(m)
 	if unfit == nil {
+		m.sequence, unfit = p.callSequence(m)
+	}
+	if unfit == nil {
 		unfit = p.watch(m)
 	}
 	p.mu.Lock()

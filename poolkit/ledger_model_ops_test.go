@@ -59,6 +59,9 @@ func (w *model) land(t *ticket, id ID) {
 	if w.cfg.Peer != nil {
 		a.peer = w.peer()
 	}
+	if w.cfg.Sequence != nil {
+		a.m.sequence = uint64(w.byte()) + 1
+	}
 	if w.byte()%16 == 1 {
 		if w.l.lose(a.m) {
 			w.fatalf("a member that arrives was lost from idle")

@@ -14,16 +14,19 @@ import (
 // modelConfigs are the pools that are modelled: all of them so small that they are
 // often full, and with so few IDs that these often collide.
 var modelConfigs = []Config[int]{
-	{MinCapacity: 1, MaxCapacity: 4, Places: 3, MaxShards: 3, MaxDialing: 4, Dialer: DialerFunc[int](nil)},
+	{MinCapacity: 1, MaxCapacity: 4, Places: 3, MaxShards: 3, MaxDialing: 4, Dialer: DialerFunc[int](nil), Sequence: modelSequence},
 	{MinCapacity: 0, MaxCapacity: 2, Places: 2, MaxShards: 2, MaxDialing: 1, Dialer: DialerFunc[int](nil), NewestFirst: true, Peer: modelPeer},
 	{MinCapacity: 2, MaxCapacity: 6, Places: 1, MaxShards: 8, MaxDialing: 3, Dialer: DialerFunc[int](nil)},
 	{MinCapacity: 2, MaxCapacity: 6, Places: 4, MaxShards: 5, MaxDialing: 4, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, Spread: 3, Peer: modelPeer},
 	{MinCapacity: 1, MaxCapacity: 3, Places: 4, MaxShards: 2, MaxDialing: 2, Acceptor: noAcceptor{}, FirstID: &ID{3: 1}, Peer: modelPeer},
-	{MinCapacity: 1, MaxCapacity: 5, Places: 4, MaxShards: 3, MaxDialing: 2, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, FirstID: &ID{}},
+	{MinCapacity: 1, MaxCapacity: 5, Places: 4, MaxShards: 3, MaxDialing: 2, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, FirstID: &ID{}, Sequence: modelSequence},
 	{MinCapacity: 3, MaxCapacity: 3, Places: 8, MaxShards: 1, MaxDialing: 8, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, NewestFirst: true},
 }
 
 type noAcceptor struct{ Acceptor[int] }
+
+// modelSequence is never called: the members of the model have numbers.
+func modelSequence(int) uint64 { return 0 }
 
 // modelPeer is never called: the ledger is told the names.
 func modelPeer(int) string { return "" }

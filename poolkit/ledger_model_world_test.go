@@ -243,7 +243,14 @@ func (w *model) becomes(a *actor, got *waiter[int]) {
 	}
 	if want == nil {
 		a.state = idle
-		w.idle = append(w.idle, a)
+		at := len(w.idle)
+		for i, other := range w.idle {
+			if w.cfg.Sequence != nil && other.m.shard == a.m.shard && other.m.sequence > a.m.sequence {
+				at = i // it stands before the first of its shard that was made later
+				break
+			}
+		}
+		w.idle = slices.Insert(w.idle, at, a)
 		return
 	}
 	w.answered(got, a.m, nil)

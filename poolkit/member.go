@@ -20,6 +20,7 @@ type member[C any] struct {
 	links    [2]links[C]
 	peer     *peer[C] // whose it is; nil in a pool that does not tell
 	loans    uint64   // how often it was lent: what a Lease is checked against
+	sequence uint64   // of its shard; 0 where they are not numbered
 	epoch    uint32   // the ledger's when it was promised
 	id       ID
 	accepted bool // the peer opened it
@@ -77,40 +78,4 @@ func (m *member[C]) own() int {
 		return 0
 	}
 	return 1
-}
-
-// queue is a list of members, linked through them: the longest idle at the front.
-type queue[C any] struct {
-	by          int // which of the links
-	front, back *member[C]
-	len         int
-}
-
-func (q *queue[C]) push(m *member[C]) {
-	at := &m.links[q.by]
-	at.prev, at.next = q.back, nil
-	if q.back == nil {
-		q.front = m
-	} else {
-		q.back.links[q.by].next = m
-	}
-	q.back = m
-	q.len++
-}
-
-func (q *queue[C]) remove(m *member[C]) {
-	at := &m.links[q.by]
-	prev, next := at.prev, at.next
-	if prev == nil {
-		q.front = next
-	} else {
-		prev.links[q.by].next = next
-	}
-	if next == nil {
-		q.back = prev
-	} else {
-		next.links[q.by].prev = prev
-	}
-	at.prev, at.next = nil, nil
-	q.len--
 }

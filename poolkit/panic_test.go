@@ -19,7 +19,7 @@ func (f policy) Step(o sizing.Observation) sizing.Decision { return f(o) }
 // it must be full again, and with open every place free.
 func TestAPanicInACallbackIsContainedAndReported(t *testing.T) {
 	for _, callback := range []string{
-		"Dial", "Accept", "Admit", "Refuse", "Shut", "Watch", "Watch's stop", "Healthy", "Lent", "Peer",
+		"Dial", "Accept", "Admit", "Refuse", "Shut", "Watch", "Watch's stop", "Healthy", "Lent", "Peer", "Sequence",
 		"Hooks.Joined", "Hooks.Left", "Hooks.Resized", "Hooks.Failed", "Step",
 	} {
 		t.Run(callback, func(t *testing.T) {
@@ -55,6 +55,7 @@ func TestAPanicInACallbackIsContainedAndReported(t *testing.T) {
 				}
 				cfg.Healthy = func(*conn) bool { boom("Healthy"); return true }
 				cfg.Peer = func(*conn) string { boom("Peer"); return "" }
+				cfg.Sequence = func(*conn) uint64 { boom("Sequence"); return 0 }
 				cfg.Lent = func(*conn, poolkit.Lease[*conn]) { boom("Lent") }
 				cfg.Hooks = poolkit.Hooks{
 					Joined:  func(poolkit.ID, int) { boom("Hooks.Joined") },

@@ -279,6 +279,7 @@ func streams(hooks poolkit.Hooks) poolkit.Config[*StreamConn] {
 		Healthy:   healthy,
 		Lent:      (*StreamConn).lent,
 		SingleUse: true,
+		Sequence:  (*StreamConn).number,
 
 		DialTimeout: poolkit.NoTimeout, // exchanges have their own
 		Places:      places,

@@ -244,6 +244,9 @@ func (s *StreamConn) endLease() {
 	l.Hijack() // the stream has been shut already
 }
 
+// number says which stream of its connection it is, at both ends the same.
+func (s *StreamConn) number() uint64 { return uint64(s.StreamID())/4 + 1 }
+
 // lent tells the stream of its lease, which ends with it.
 func (s *StreamConn) lent(l poolkit.Lease[*StreamConn]) {
 	s.mu.Lock()
