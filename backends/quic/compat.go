@@ -22,7 +22,8 @@ import (
 //
 // Both ends may call both getters. When both take any stream in the same instant,
 // the server takes the longest idle and the client the youngest, so that they do not
-// take the same, as long as more than a few are idle.
+// take the same, as long as more are idle than one end takes while the other has yet
+// to hear of it.
 type Pool struct {
 	// Set by the constructor.
 	minCap, maxCap int

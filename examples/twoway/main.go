@@ -25,8 +25,12 @@ import (
 )
 
 const (
-	streams  = 32               // that the pools keep ready
 	patience = 10 * time.Second // of everybody, for everything
+
+	// streams is how many the pools keep ready. The server takes the oldest and the
+	// client the youngest, so they do not take the same, unless one end takes nearly all
+	// before the other has heard what was taken: a busy machine may be slow to tell.
+	streams = 512
 )
 
 func main() {
@@ -69,8 +73,6 @@ func run(ctx context.Context, n int) error {
 	}
 	defer b.control.Close()
 
-	// When both take any stream, the server takes the oldest and the client the
-	// youngest. These differ where more than a few stand ready.
 	if err := ready.Wait(ctx, streams, server, client); err != nil {
 		return err
 	}
