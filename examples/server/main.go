@@ -127,9 +127,8 @@ func (s *server) answer(id string, stream net.Conn) error {
 	if err := stream.(*quic.StreamConn).CloseWrite(); err != nil {
 		return fmt.Errorf("end the answer: %w", err)
 	}
-	// The client closes when it has read all of it. Only then may the server end.
-	if _, err := io.Copy(io.Discard, stream); err != nil {
-		return fmt.Errorf("wait for the client: %w", err)
-	}
+	// The client closes when it has read all of it, or ends altogether. Only then may
+	// the server end.
+	_, _ = io.Copy(io.Discard, stream)
 	return nil
 }
