@@ -5,11 +5,26 @@ import (
 	"time"
 )
 
+// probeSpacing is between the probes of connections to one server: quic-go answers few
+// that come at once with a stateless reset.
+const probeSpacing = time.Millisecond
+
 // eject keeps new connections from an address that has failed, while there are
-// others. They come back to it when the ejection ends.
+// others. They come back to it when the ejection ends. The other connections to it are
+// probed: a server that was restarted, and has its secret, ends them all at once.
 func (d *dialer) eject(addr netip.AddrPort) {
 	ejection, ok := d.addresses.failed(addr, time.Now())
-	if targets := d.targets.Load(); ok && len(*targets) > 1 {
+	if !ok {
+		return
+	}
+	pause := time.Duration(0)
+	for _, l := range d.open() {
+		if l.addr == addr {
+			time.AfterFunc(pause, l.probe)
+			pause += probeSpacing
+		}
+	}
+	if targets := d.targets.Load(); len(*targets) > 1 {
 		time.AfterFunc(ejection, d.rebalance)
 	}
 }

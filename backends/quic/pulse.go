@@ -61,6 +61,11 @@ func (p *pulse) stop() {
 	}
 }
 
+// probe makes a peer that is there answer.
+func (c *connection) probe() {
+	_ = c.SendDatagram(probe[:]) // fails only where there are none, or no more
+}
+
 // beat runs on the timer's goroutine.
 func (p *pulse) beat(c *connection) {
 	stats := c.ConnectionStats()
@@ -85,7 +90,7 @@ func (p *pulse) beat(c *connection) {
 	p.mu.Unlock()
 
 	if silence >= probeAfter {
-		_ = c.SendDatagram(probe[:]) // fails only once the connection has ended
+		c.probe()
 	}
 	// A probe is due back after a round trip, and lost ones are noticed after as long
 	// again as the path varies (the probe timeout of RFC 9002, section 6.2).

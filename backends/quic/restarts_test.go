@@ -71,6 +71,39 @@ func manyRestarts(t *testing.T, w *world, configure func(*dialer), chance *rand.
 	}
 }
 
+// Nothing is sent on the other connections: on their own they would find out at the next
+// probe, seconds later.
+func TestOneConnectionThatLearnsOfARestartMakesTheOthersLearnToo(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		const n = 8 * places
+		m := w.mortality(n, func(*dialer) {})
+		time.Sleep(time.Minute)
+		l, err := m.client.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns := m.dialer.open()
+		m.kill(false)
+		m.start(true)
+		begun := time.Now()
+		if _, err := l.Conn().Write(make([]byte, 32)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2*rtt + 8*probeSpacing)
+		for _, c := range conns {
+			if c.Context().Err() == nil {
+				t.Error("a connection to the old server is still in use")
+			}
+		}
+		l.Release()
+		m.settled(n)
+		t.Logf("full again on %d connections after %v", len(m.dialer.open()), time.Since(begun))
+		if took := time.Since(begun); took > 4*rtt+firstRest+8*probeSpacing {
+			t.Errorf("full again after %v", took)
+		}
+	})
+}
+
 // restart ends the server after a while and starts another. It returns how long after
 // that both pools were full again, or −1 if the next end came first.
 func (m *mortality) restart(chance *rand.Rand, n int) (kind string, took time.Duration) {
