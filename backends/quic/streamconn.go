@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,8 +24,9 @@ type StreamConn struct {
 	conn   *connection
 	sentry sentry // while the stream is idle
 
-	writing sync.Mutex // held during a write, and by whoever ends the send half
-	cut     bool       // a write was cut short by our own close; guarded by writing
+	writing sync.Mutex  // held during a write, and by whoever ends the send half
+	cut     bool        // a write was cut short by our own close; guarded by writing
+	noMore  atomic.Bool // the send half has been ended, or is about to be; set under mu
 
 	mu      sync.Mutex
 	readers int32                      // guarded by mu, as is all that follows: reads under way
@@ -33,7 +35,6 @@ type StreamConn struct {
 	read    int64                      // bytes read, the preface included
 	eof     bool                       // a reader has seen the end
 	shut    bool                       // both halves have been ended, or are about to be
-	noMore  bool                       // the send half has been ended
 }
 
 var _ net.Conn = (*StreamConn)(nil)
@@ -79,21 +80,15 @@ func (s *StreamConn) Read(p []byte) (int, error) {
 func (s *StreamConn) Write(p []byte) (int, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if s.writesEnded() {
+	if s.noMore.Load() {
 		return 0, s.opError("write", net.ErrClosed)
 	}
 	n, err := s.Stream.Write(p)
-	if n < len(p) && s.writesEnded() {
+	if n < len(p) && s.noMore.Load() {
 		s.cut = true
 		return n, s.opError("write", net.ErrClosed)
 	}
 	return n, s.explain("write", err)
-}
-
-func (s *StreamConn) writesEnded() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.noMore
 }
 
 // SetDeadline sets the deadlines of reads and writes, those under way included. A
@@ -120,7 +115,7 @@ func (s *StreamConn) SetWriteDeadline(t time.Time) error {
 	if s.shut {
 		return s.opError("set", net.ErrClosed)
 	}
-	if s.noMore {
+	if s.noMore.Load() {
 		return nil // the deadline now cuts short a write that was under way
 	}
 	return s.Stream.SetWriteDeadline(t)
@@ -139,11 +134,11 @@ func (s *StreamConn) CloseWrite() error {
 // endWrites ends the send half. It reports whether this call did.
 func (s *StreamConn) endWrites() bool {
 	s.mu.Lock()
-	if s.noMore {
+	if s.noMore.Load() {
 		s.mu.Unlock()
 		return false
 	}
-	s.noMore = true
+	s.noMore.Store(true)
 	if !s.writing.TryLock() {
 		_ = s.Stream.SetWriteDeadline(time.Unix(1, 0)) // frees a writer that is stuck; never fails
 		s.mu.Unlock()
@@ -193,7 +188,7 @@ func (s *StreamConn) Close() error {
 // lost, and the peer's reads fail.
 func (s *StreamConn) Abort() error {
 	s.mu.Lock()
-	s.noMore = true
+	s.noMore.Store(true)
 	s.mu.Unlock()
 	reset(s.Stream, codeDone)
 	s.finish()
@@ -260,7 +255,7 @@ func (s *StreamConn) explain(op string, err error) error {
 		return nil
 	}
 	s.mu.Lock()
-	closed := s.shut || op == "write" && s.noMore
+	closed := s.shut || op == "write" && s.noMore.Load()
 	s.mu.Unlock()
 	var stream *quicgo.StreamError
 	switch {

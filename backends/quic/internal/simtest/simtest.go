@@ -42,17 +42,21 @@ type Network struct {
 
 // New returns a running network of so many hosts, with a path of the given round
 // trip time between any two. It ends with the test, after everything that the test
-// registers for cleanup later.
+// registers for cleanup later. In a benchmark, time is real.
 func New(tb testing.TB, hosts int, rtt time.Duration) *Network {
 	tb.Helper()
 	n := &Network{delay: rtt / 2, cut: make(map[int]bool), harm: make(map[int]harm), at: make(map[netip.AddrPort]int)}
 	n.Seed(1)
 	sim := &simnet.Simnet{Router: n}
+	late := time.Duration(0)
+	if _, real := tb.(*testing.B); real {
+		late = time.Second
+	}
 	for i := range hosts {
 		addr := &net.UDPAddr{IP: net.IPv4(10, 0, 0, byte(i+1)).To4(), Port: port} // the form in which addresses are resolved
 		n.public = append(n.public, addr)
 		n.at[addr.AddrPort()] = i
-		n.hosts = append(n.hosts, &socket{sim.NewEndpoint(addr, simnet.NodeBiDiLinkSettings{LatencyFunc: underway})})
+		n.hosts = append(n.hosts, &socket{sim.NewEndpoint(addr, simnet.NodeBiDiLinkSettings{LatencyFunc: underway}), late})
 	}
 	if err := sim.Start(); err != nil {
 		tb.Fatal(err)

@@ -18,7 +18,11 @@ func underway(p simnet.Packet) time.Duration { return time.Until(p.From.(*sender
 
 // socket is the UDP socket of a host. The simulated network keeps what nobody reads
 // until somebody does; this drops it.
-type socket struct{ *simnet.SimConn }
+type socket struct {
+	*simnet.SimConn
+
+	late time.Duration // how much a reader may be
+}
 
 // ReadFrom implements [net.PacketConn]. Whoever reads in virtual time is never late,
 // so a packet that is had no reader when it arrived.
@@ -28,7 +32,7 @@ func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 		if err != nil {
 			return n, nil, err
 		}
-		if from := from.(*sender); !time.Now().After(from.due) {
+		if from := from.(*sender); !time.Now().After(from.due.Add(s.late)) {
 			return n, from.UDPAddr, nil
 		}
 	}
