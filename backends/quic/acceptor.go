@@ -29,6 +29,7 @@ type acceptor struct {
 	owned     bool // the transport's socket is ours to close
 	listener  listener
 	guard     *guard
+	budget    *budget
 	partings  *alarms               // set where streams close gently
 	name      func(PeerInfo) string // what a peer is called; nil: by its address
 
@@ -82,6 +83,7 @@ type acceptorConfig struct {
 	limits Limits
 	keys   *keys                 // nil: new with every start
 	early  bool                  // take early data
+	memory int64                 // bytes that may stand unread; zero for the default
 	name   func(PeerInfo) string // or nil
 
 	partings *alarms // nil: streams do not close gently
@@ -100,7 +102,12 @@ func listen(cfg acceptorConfig) (*acceptor, error) {
 		drained:  make(chan struct{}),
 		conns:    make(map[*connection]bool),
 		guard:    newGuard(cfg.allow, cfg.limits),
+		budget:   newBudget(cfg.memory),
 	}
+	if cfg.early {
+		a.budget.even()
+	}
+	arrivals := newArrivals(a.budget)
 	socket := cfg.socket
 	if socket == nil {
 		udp, err := net.ListenPacket("udp", cfg.addr)
@@ -113,14 +120,14 @@ func listen(cfg acceptorConfig) (*acceptor, error) {
 		Conn: socket,
 		// Both run before the TLS handshake, so a stranger costs one packet.
 		VerifySourceAddress: a.guard.demandsProof,
-		ConnContext:         a.guard.greet,
+		ConnContext:         arrivals.greet(a.guard.greet),
 	}
 	tlsConf := withALPN(cfg.tls)
 	if cfg.keys != nil {
 		cfg.keys.install(a.transport, tlsConf)
 	}
 	var err error
-	if a.listener, err = a.accepts(tlsConf, cfg.early); err != nil {
+	if a.listener, err = a.accepts(tlsConf, arrivals, cfg.early); err != nil {
 		_ = a.closeSocket()
 		return nil, fmt.Errorf("listen on %v: %w", socket.LocalAddr(), err)
 	}
@@ -130,13 +137,13 @@ func listen(cfg acceptorConfig) (*acceptor, error) {
 	return a, nil
 }
 
-func (a *acceptor) accepts(tlsConf *tls.Config, early bool) (listener, error) {
+func (a *acceptor) accepts(tlsConf *tls.Config, arrivals *arrivals, early bool) (listener, error) {
 	conf := serverSettings()
 	if early {
 		conf.Allow0RTT = true
-		return a.transport.ListenEarly(tlsConf, conf)
+		return a.transport.ListenEarly(tlsConf, arrivals.settings(conf))
 	}
-	return a.transport.Listen(tlsConf, conf)
+	return a.transport.Listen(tlsConf, arrivals.settings(conf))
 }
 
 // Accept implements [poolkit.Acceptor].

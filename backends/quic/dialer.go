@@ -26,6 +26,7 @@ type dialer struct {
 	tls     *tls.Config
 	trust   trust.Policy // takes the place of certificate authorities; may be nil
 	quic    *quicgo.Config
+	budget  *budget
 	early   bool          // resumed sessions begin with early data
 	spread  int           // shards that share the streams evenly
 	maxAge  time.Duration // after which a connection is renewed; 0 for never
@@ -57,6 +58,7 @@ func newDialer(r resolver, tlsConf *tls.Config, conf *quicgo.Config, socket net.
 		resolve: r,
 		tls:     resuming(withALPN(tlsConf)),
 		quic:    conf,
+		budget:  newBudget(0),
 		setup:   make(chan struct{}, settingUp),
 
 		addresses: newAddresses(),
@@ -130,13 +132,16 @@ func (d *dialer) connect() (made dialled, err error) {
 		dial = s.transport.DialEarly
 	}
 	to := d.addresses.choose(targets, time.Now())
-	conn, err := dial(d.ctx, net.UDPAddrFromAddrPort(to.addr), d.tlsTo(to), d.quic)
+	share := d.budget.open()
+	conn, err := dial(d.ctx, net.UDPAddrFromAddrPort(to.addr), d.tlsTo(to), share.settings(d.quic))
 	if err != nil {
+		share.end()
 		_ = d.sockets.leave(s) // the error of the dial says more
 		d.addresses.left(to.addr)
 		d.eject(to.addr)
 		return dialled{}, d.connectError(to.addr, err)
 	}
+	context.AfterFunc(conn.Context(), share.end)
 	return dialled{conn, to.addr, s}, nil
 }
 

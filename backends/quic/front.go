@@ -69,6 +69,17 @@ type DialConfig struct {
 	// default 10 s.
 	KeepAlive time.Duration
 
+	// MemoryBudget bounds the bytes that the servers may send before somebody reads
+	// them, over all connections: to that many, and 1.5 MiB more for each connection.
+	// Zero means 1 GiB; the least is 16 MiB. It is promised to peers, not allocated.
+	// Connections get less of it the more there are, and streams are slower for it: of
+	// 1 GiB the first may use 96 MiB, those past the sixtieth hardly more than 1.5 MiB
+	// until others have ended.
+	//
+	// What it counts is data. A byte takes 1.4 bytes of memory on the way from an
+	// ordinary peer, and up to 170 from a hostile one that sends each alone.
+	MemoryBudget int64
+
 	// PacketConn, if set, is the socket of all connections. The pool does not close
 	// it.
 	PacketConn net.PacketConn
@@ -110,8 +121,12 @@ func Dial(cfg DialConfig) (*poolkit.Pool[*StreamConn], error) {
 	case cfg.Connections < 0 || cfg.Connections > maxShards:
 		return nil, fmt.Errorf("quic: DialConfig.Connections is %d: a pool has up to %d", cfg.Connections, maxShards)
 	}
+	if err := checkBudget(cfg.MemoryBudget); err != nil {
+		return nil, fmt.Errorf("quic: DialConfig.MemoryBudget: %w", err)
+	}
 	d := newDialer(resolve, cfg.TLS, clientSettings(cfg.KeepAlive), cfg.PacketConn)
 	d.trust = cfg.Trust
+	d.budget = newBudget(cfg.MemoryBudget)
 	d.early = cfg.EarlyData
 	d.maxAge = cfg.MaxAge
 	if cfg.Sockets != nil {
@@ -193,6 +208,12 @@ type ListenConfig struct {
 	// refuse one since revoked, use VerifyConnection.
 	EarlyData bool
 
+	// MemoryBudget bounds the bytes that clients may send before somebody reads them, as
+	// that of [DialConfig] does. With EarlyData the connections begin alike, with a 72nd
+	// part of it each: a client's early data is refused when there is less for it than it
+	// remembers.
+	MemoryBudget int64
+
 	// Peer, if set, names the client at the other end of a connection, for
 	// [poolkit.Pool.AcquireFrom]. It is called once for each connection, after the
 	// handshake and before the first of its streams is idle, and must not block. Give
@@ -227,9 +248,12 @@ func Listen(cfg ListenConfig) (*poolkit.Pool[*StreamConn], error) {
 			return nil, fmt.Errorf("quic: ListenConfig.Secret: %w", err)
 		}
 	}
+	if err := checkBudget(cfg.MemoryBudget); err != nil {
+		return nil, fmt.Errorf("quic: ListenConfig.MemoryBudget: %w", err)
+	}
 	a, err := listen(acceptorConfig{
 		addr: cfg.Addr, socket: cfg.PacketConn,
-		tls: cfg.TLS, allow: allow, limits: cfg.Limits, keys: k, early: cfg.EarlyData, name: cfg.Peer,
+		tls: cfg.TLS, allow: allow, limits: cfg.Limits, keys: k, early: cfg.EarlyData, name: cfg.Peer, memory: cfg.MemoryBudget,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("quic: %w", err)

@@ -160,7 +160,7 @@ func TestUnreadStreamsDoNotStallTheirConnection(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.Write(make([]byte, initialStreamWindow)); err != nil {
+			if _, err := s.Write(make([]byte, firstStreamWindow)); err != nil {
 				t.Fatal(err)
 			}
 		}

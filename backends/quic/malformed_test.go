@@ -50,7 +50,7 @@ func misbehave(chance *rand.Rand, s *quicgo.Stream, begins ...byte) {
 		time.Sleep(2 * exchangeTimeout)
 	case 1:
 		_ = s.SetWriteDeadline(time.Now().Add(rtt))
-		_, _ = s.Write(make([]byte, initialStreamWindow))
+		_, _ = s.Write(make([]byte, firstStreamWindow))
 	}
 	reset(s, code)
 }

@@ -156,9 +156,15 @@ func (w *world) dial(cfg DialConfig) *poolkit.Pool[*StreamConn] {
 // test.
 func (w *world) bare() (client, server *quicgo.Conn) {
 	w.Helper()
+	return w.bareWith(serverSettings())
+}
+
+// bareWith is bare with other settings of the server.
+func (w *world) bareWith(conf *quicgo.Config) (client, server *quicgo.Conn) {
+	w.Helper()
 	a, b := &quicgo.Transport{Conn: w.Socket(serverHost)}, &quicgo.Transport{Conn: w.Socket(clientHost)}
 	w.Cleanup(func() { a.Close(); b.Close() })
-	ln, err := a.Listen(withALPN(w.tls), serverSettings())
+	ln, err := a.Listen(withALPN(w.tls), conf)
 	if err != nil {
 		w.Fatal(err)
 	}
