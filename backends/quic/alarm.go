@@ -43,6 +43,13 @@ func (q *alarms) set(a *alarm, what ringer) {
 	q.mu.Unlock()
 }
 
+// pending reports whether an alarm is set.
+func (q *alarms) pending() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.queue.front() != nil
+}
+
 // cancel keeps an alarm from ringing. It does nothing when it is not set, or rings
 // already.
 func (q *alarms) cancel(a *alarm) {

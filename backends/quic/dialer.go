@@ -88,8 +88,8 @@ func (d *dialer) Dial(ctx context.Context, shard int) (poolkit.ID, *StreamConn, 
 			}
 		}
 		switch {
-		case errors.Is(err, errRetired) && ctx.Err() == nil:
-			continue // it is not the shard's connection any more
+		case errors.Is(err, errAgain) && ctx.Err() == nil:
+			continue
 		case err != nil:
 			return poolkit.ID{}, nil, l.explain(ctx, err)
 		}

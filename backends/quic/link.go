@@ -25,6 +25,7 @@ type link struct {
 	quality quality
 	poor    atomic.Bool // others carry better
 	over    func()      // lost, once; called when the connection has ended
+	stall   stall
 
 	established chan struct{} // closed by establish when the handshake is complete, or has failed
 	failure     error         // why it has; set before
@@ -62,7 +63,7 @@ func newLink(c *carrier, made dialled) *link {
 	}
 	l.streamEnded = l.ended
 	l.vacant = time.AfterFunc(vacancy, l.retire)
-	l.beaten, l.silent = l.judge, l.fail
+	l.beaten, l.silent = l.beat, l.fail
 	c.dialer.ends.Add(1)
 	c.dialer.mu.Lock()
 	c.dialer.links[l] = true
@@ -70,6 +71,12 @@ func newLink(c *carrier, made dialled) *link {
 	l.over = sync.OnceFunc(l.lost)
 	context.AfterFunc(l.Context(), l.over)
 	return l
+}
+
+// beat is called at each beat of the pulse.
+func (l *link) beat(s quicgo.ConnectionStats) {
+	l.judge(s)
+	l.observe(s)
 }
 
 // fail is called when nothing comes back from the peer.
@@ -128,8 +135,9 @@ func (l *link) await(ctx context.Context) error {
 	}
 }
 
-// errRetired says that a connection is not its shard's any more.
-var errRetired = errors.New("the connection takes no more streams")
+// errAgain says that a stream is to be dialled again: the connection is not its shard's
+// any more, or has not answered.
+var errAgain = errors.New("dial again")
 
 // alive reports whether there is a connection and it can take more streams.
 func (l *link) alive() bool {
@@ -144,6 +152,7 @@ func (l *link) dial(ctx context.Context) (id poolkit.ID, s *quicgo.Stream, err e
 	if err != nil {
 		return id, nil, err
 	}
+	strikes := l.stall.strikes.Load()
 	id, err = l.exchanges.ask(ctx, s)
 	if err == nil {
 		err = l.await(ctx)
@@ -151,6 +160,9 @@ func (l *link) dial(ctx context.Context) (id poolkit.ID, s *quicgo.Stream, err e
 	if err != nil {
 		reset(s, codeDone)
 		l.ended()
+		if errors.Is(err, errSilent) && l.stall.strikes.Load() != strikes {
+			err = errAgain
+		}
 		return id, nil, err
 	}
 	return id, s, nil
@@ -166,7 +178,7 @@ func (l *link) open(ctx context.Context) (*quicgo.Stream, error) {
 	}
 	settling, ok := l.begun()
 	if !ok {
-		return nil, errRetired
+		return nil, errAgain
 	}
 	s, err := l.OpenStream()
 	if _, full := errors.AsType[*quicgo.StreamLimitReachedError](err); full {

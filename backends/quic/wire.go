@@ -49,8 +49,9 @@ var (
 type exchanges struct {
 	alarms
 	batch    batch
-	follow   sync.Once   // the pool's context
-	unfollow func() bool // set by follow
+	ended    atomic.Uint64 // those that were not given up
+	follow   sync.Once     // the pool's context
+	unfollow func() bool   // set by follow
 }
 
 // forget lets go of the pool's context, for good.
@@ -89,6 +90,7 @@ func (x *exchanges) run(ctx context.Context, s *quicgo.Stream, do func(*quicgo.S
 	case err != nil:
 		reset(s, codeProtocol)
 	}
+	x.ended.Add(1)
 	return err
 }
 
