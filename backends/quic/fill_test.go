@@ -20,9 +20,9 @@ var fillings = []struct {
 	{"128 streams, early data", places, true, 1},
 }
 
-// fill returns how many round trips it takes to fill a pool of n streams while a
+// fillLossy returns how many round trips it takes to fill a pool of n streams while a
 // share of the packets is lost.
-func fill(t *testing.T, n int, early bool, share float64, seed int) (took float64) {
+func fillLossy(t *testing.T, n int, early bool, share float64, seed int) (took float64) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.early()
 		conf := w.acquainted()
@@ -50,7 +50,7 @@ func (f *filling) parse(s string) error {
 	return err
 }
 
-// A fill waits for packets that are lost, but not for more of them when more streams
+// A fillLossy waits for packets that are lost, but not for more of them when more streams
 // are wanted: those of 128 travel in a few packets. The document has the numbers of the
 // long runs.
 func TestAFillOnALossyPathTakesAFewRoundTripsMore(t *testing.T) {
@@ -66,7 +66,7 @@ func TestAFillOnALossyPathTakesAFewRoundTripsMore(t *testing.T) {
 			var took []float64
 			sum := 0.0
 			for seed := range runs {
-				took = append(took, fill(t, f.n, f.early, share, seed))
+				took = append(took, fillLossy(t, f.n, f.early, share, seed))
 				sum += took[seed]
 			}
 			slices.Sort(took)

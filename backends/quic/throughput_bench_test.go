@@ -51,8 +51,8 @@ func run(tb testing.TB, flows []flow, chunks int) time.Duration {
 // network returns its next socket.
 type network func() net.PacketConn
 
-// loopback returns sockets on loopback.
-func loopback(tb testing.TB) network {
+// loopbackSocket returns sockets on loopback.
+func loopbackSocket(tb testing.TB) network {
 	return func() net.PacketConn {
 		s, err := net.ListenPacket("udp", "127.0.0.1:0")
 		if err != nil {
@@ -149,7 +149,7 @@ func BenchmarkThroughput(b *testing.B) {
 	for _, rtt := range []time.Duration{0, 50 * time.Millisecond} {
 		for _, conns := range []int{1, 8} {
 			b.Run(fmt.Sprintf("rtt=%v/conns=%d", rtt, conns), func(b *testing.B) {
-				socket := loopback(b)
+				socket := loopbackSocket(b)
 				chunks := 256 / conns
 				if rtt > 0 {
 					socket = distant(b, 2*conns+2, rtt)
