@@ -18,7 +18,7 @@ const (
 	patiently    = 10 * time.Second       // waits as long as this,
 	question     = 32                     // and sends as many bytes, which the server sends back
 	glance       = 10 * time.Millisecond  // how exact the times are
-	aftermath    = 30 * time.Second       // how long it goes on after the trouble
+	aftermath    = 15 * time.Second       // how long it goes on after the trouble
 )
 
 // distress is a client pool whose streams are taken all the time, and asked something
@@ -167,7 +167,7 @@ func suffer(t *testing.T, happen func(*distress), seed uint64) (c cost) {
 			}
 		})
 		chance := rand.New(rand.NewPCG(seed, 0))
-		time.Sleep(time.Minute + time.Duration(chance.Int64N(int64(10*beat)))) // anywhere between two beats
+		time.Sleep(5*beat + time.Duration(chance.Int64N(int64(10*beat)))) // anywhere between two beats
 		d.mu.Lock()
 		d.cost = cost{}
 		d.mu.Unlock()

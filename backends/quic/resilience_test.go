@@ -8,7 +8,9 @@ import (
 	"time"
 )
 
-// What happens in the table.
+// What happens in the table. A usual run takes twenty seconds for a minute.
+
+func aMinute() time.Duration { return time.Duration(scaled(20, 60)) * time.Second }
 
 func dark(d time.Duration) func(*distress) {
 	return func(w *distress) {
@@ -21,7 +23,7 @@ func dark(d time.Duration) func(*distress) {
 func lossy(share float64) func(*distress) {
 	return func(w *distress) {
 		w.Lose(share)
-		time.Sleep(time.Minute)
+		time.Sleep(aMinute())
 		w.Lose(0)
 	}
 }
@@ -29,7 +31,7 @@ func lossy(share float64) func(*distress) {
 func shuffled(by time.Duration) func(*distress) {
 	return func(w *distress) {
 		w.Jitter(by)
-		time.Sleep(time.Minute)
+		time.Sleep(aMinute())
 		w.Jitter(0)
 	}
 }
