@@ -19,7 +19,7 @@ import (
 
 	"github.com/vistone/poolkit/backends/quic"
 	"github.com/vistone/poolkit/examples/internal/freeport"
-	"github.com/vistone/poolkit/examples/internal/selfsigned"
+	"github.com/vistone/poolkit/internal/selfsigned"
 	"github.com/vistone/poolkit/poolkit"
 )
 

@@ -21,7 +21,7 @@ import (
 	"github.com/vistone/poolkit/examples/internal/control"
 	"github.com/vistone/poolkit/examples/internal/freeport"
 	"github.com/vistone/poolkit/examples/internal/ready"
-	"github.com/vistone/poolkit/examples/internal/selfsigned"
+	"github.com/vistone/poolkit/internal/selfsigned"
 )
 
 const (

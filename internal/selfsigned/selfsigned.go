@@ -1,4 +1,5 @@
-// Package selfsigned makes certificates on the spot, for examples on one machine.
+// Package selfsigned makes certificates on the spot, for examples and tests on one
+// machine.
 package selfsigned
 
 import (
