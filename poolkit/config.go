@@ -101,6 +101,49 @@ type Config[C any] struct {
 	// sees to timeouts itself.
 	DialTimeout time.Duration
 
+	// MaxAge is how long after it was made a member is replaced; zero is never. An idle
+	// member can be lent until its replacement has arrived, so that no pool stands empty
+	// because of age; one on loan is shut when it comes back, never before. Where every
+	// place is held there is no room for the replacement, and one member at a time goes
+	// first.
+	//
+	// Members that were made together are not replaced together: one goes, then none in
+	// the MaxAge divided by the number of members open, so that the last of them gets
+	// twice as old. From then on they are apart.
+	//
+	// MaxAge and MaxIdle are for what the pool has dialled. What a peer has opened is the
+	// peer's to renew, so a pool without a Dialer refuses them.
+	MaxAge time.Duration
+
+	// MaxIdle is how long a member stands idle without being lent before it is shut, and
+	// replaced if the target needs it; zero is for ever. It belongs below what the server,
+	// or a middlebox on the way, allows a silent connection. As with MaxAge the
+	// replacement comes first. Several are replaced at once, at most 16.
+	//
+	// The pool reads no clock when a member is lent or comes back. So MaxIdle, MaxAge and
+	// CheckInterval are kept to an eighth: what is due happens then or a little later.
+	MaxIdle time.Duration
+
+	// MaxUses is how many leases a member serves before it is shut on its return; zero is
+	// no limit.
+	MaxUses int
+
+	// Check, if set, examines idle members in the background. Other than Healthy it may
+	// do I/O and wait. Meanwhile nobody is lent the member, which counts as idle all the
+	// same; who asks for its ID, or finds no other, waits for the end of the check. An
+	// error means that the member is dead: it is shut and replaced. Since the others may
+	// have died of the same, they are then examined at once.
+	//
+	// The pool stops the watch before a check and starts it anew afterwards. At most 16
+	// members are examined at once. Check must return soon after ctx ends, which it does
+	// after CheckTimeout and when the pool closes: Close waits for it.
+	Check func(ctx context.Context, member C) error
+
+	// CheckInterval is how long a member stands idle before it is examined, and again
+	// before the next time; default 30 s. CheckTimeout bounds one examination; default
+	// 5 s. Neither may be set without Check.
+	CheckInterval, CheckTimeout time.Duration
+
 	// FirstID, if set, is the ID of the first member that an Acceptor's pool admits.
 	// No other member of the pool ever gets it.
 	FirstID *ID
@@ -135,10 +178,13 @@ type Reason uint8
 const (
 	Ended      Reason = iota // its lease ended
 	Gone                     // it ended by itself while idle
-	Unhealthy                // the Healthy callback said so
+	Unhealthy                // Healthy or Check said so
 	Surplus                  // it was more than the target
 	Flushed                  // by Flush
 	PoolClosed               // by Close or Shutdown
+	Aged                     // it was older than Config.MaxAge
+	Unused                   // it stood idle for Config.MaxIdle
+	Worn                     // it had served Config.MaxUses leases
 )
 
 func (r Reason) String() string {
@@ -155,6 +201,12 @@ func (r Reason) String() string {
 		return "flushed"
 	case PoolClosed:
 		return "pool closed"
+	case Aged:
+		return "aged"
+	case Unused:
+		return "unused"
+	case Worn:
+		return "worn"
 	}
 	return fmt.Sprintf("Reason(%d)", uint8(r))
 }
@@ -164,14 +216,16 @@ const NoTimeout time.Duration = -1
 
 // The defaults of Config.
 const (
-	defaultMinCapacity = 1
-	defaultMaxCapacity = 128
-	defaultPlaces      = 128
-	defaultMaxShards   = 64
-	defaultMaxDialing  = 32
-	defaultDialTimeout = 10 * time.Second
-	defaultMinInterval = 500 * time.Millisecond
-	defaultMaxInterval = 5 * time.Second
+	defaultMinCapacity   = 1
+	defaultMaxCapacity   = 128
+	defaultPlaces        = 128
+	defaultMaxShards     = 64
+	defaultMaxDialing    = 32
+	defaultDialTimeout   = 10 * time.Second
+	defaultMinInterval   = 500 * time.Millisecond
+	defaultMaxInterval   = 5 * time.Second
+	defaultCheckInterval = 30 * time.Second
+	defaultCheckTimeout  = 5 * time.Second
 )
 
 // withDefaults returns the configuration with its zero values filled in, or what
@@ -193,6 +247,7 @@ func (cfg Config[C]) withDefaults() (Config[C], error) {
 		{"MaxShards", cfg.MaxShards},
 		{"Spread", cfg.Spread},
 		{"MaxDialing", cfg.MaxDialing},
+		{"MaxUses", cfg.MaxUses},
 	} {
 		if n.value < 0 {
 			return cfg, fmt.Errorf("poolkit: Config.%s is negative (%d)", n.name, n.value)
@@ -200,6 +255,9 @@ func (cfg Config[C]) withDefaults() (Config[C], error) {
 	}
 	if cfg.DialTimeout < 0 && cfg.DialTimeout != NoTimeout {
 		return cfg, fmt.Errorf("poolkit: Config.DialTimeout is negative (%v)", cfg.DialTimeout)
+	}
+	if err := cfg.checkUpkeep(); err != nil {
+		return cfg, err
 	}
 	if cfg.FirstID != nil {
 		id := *cfg.FirstID // the caller may change it
@@ -217,7 +275,37 @@ func (cfg Config[C]) withDefaults() (Config[C], error) {
 	orDefault(&cfg.Spread, 1)
 	orDefault(&cfg.MaxDialing, defaultMaxDialing)
 	orDefault(&cfg.DialTimeout, defaultDialTimeout)
+	if cfg.Check != nil {
+		orDefault(&cfg.CheckInterval, defaultCheckInterval)
+		orDefault(&cfg.CheckTimeout, defaultCheckTimeout)
+	}
 	return cfg, nil
+}
+
+// checkUpkeep says what is wrong with how members are to be renewed and examined.
+func (cfg *Config[C]) checkUpkeep() error {
+	for _, d := range []struct {
+		name          string
+		value         time.Duration
+		needed, needs string
+		there         bool
+	}{
+		{"MaxAge", cfg.MaxAge, "Dialer", "what a peer has opened is the peer's to renew", cfg.Dialer != nil},
+		{"MaxIdle", cfg.MaxIdle, "Dialer", "what a peer has opened is the peer's to renew", cfg.Dialer != nil},
+		{"CheckInterval", cfg.CheckInterval, "Check", "there is nothing to do at intervals", cfg.Check != nil},
+		{"CheckTimeout", cfg.CheckTimeout, "Check", "there is nothing to bound", cfg.Check != nil},
+	} {
+		if d.value < 0 {
+			return fmt.Errorf("poolkit: Config.%s is negative (%v)", d.name, d.value)
+		}
+		if d.value > 0 && !d.there {
+			return fmt.Errorf("poolkit: Config.%s is set without Config.%s: %s", d.name, d.needed, d.needs)
+		}
+	}
+	if cfg.SingleUse && cfg.MaxUses > 1 {
+		return fmt.Errorf("poolkit: Config.MaxUses is %d with Config.SingleUse, where a member serves one lease", cfg.MaxUses)
+	}
+	return nil
 }
 
 func orDefault[T comparable](v *T, def T) {

@@ -167,9 +167,19 @@ func TestNewReportsWhatIsWrong(t *testing.T) {
 		"poolkit: neither Config.Dialer nor Config.Acceptor is set: the pool has no source of members": func(c *poolkit.Config[*conn]) {
 			c.Dialer = nil
 		},
-		"poolkit: Config.MinCapacity is negative (-1)": func(c *poolkit.Config[*conn]) { c.MinCapacity = -1 },
-		"poolkit: Config.MaxDialing is negative (-5)":  func(c *poolkit.Config[*conn]) { c.MaxDialing = -5 },
-		"poolkit: Config.Spread is negative (-2)":      func(c *poolkit.Config[*conn]) { c.Spread = -2 },
+		"poolkit: Config.MinCapacity is negative (-1)":                                                   func(c *poolkit.Config[*conn]) { c.MinCapacity = -1 },
+		"poolkit: Config.MaxDialing is negative (-5)":                                                    func(c *poolkit.Config[*conn]) { c.MaxDialing = -5 },
+		"poolkit: Config.Spread is negative (-2)":                                                        func(c *poolkit.Config[*conn]) { c.Spread = -2 },
+		"poolkit: Config.MaxUses is negative (-1)":                                                       func(c *poolkit.Config[*conn]) { c.MaxUses = -1 },
+		"poolkit: Config.MaxAge is negative (-1s)":                                                       func(c *poolkit.Config[*conn]) { c.MaxAge = -time.Second },
+		"poolkit: Config.MaxIdle is negative (-1s)":                                                      func(c *poolkit.Config[*conn]) { c.MaxIdle = -time.Second },
+		"poolkit: Config.CheckTimeout is negative (-1s)":                                                 func(c *poolkit.Config[*conn]) { c.CheckTimeout = -time.Second },
+		"poolkit: Config.CheckInterval is set without Config.Check: there is nothing to do at intervals": func(c *poolkit.Config[*conn]) { c.CheckInterval = time.Second },
+		"poolkit: Config.CheckTimeout is set without Config.Check: there is nothing to bound":            func(c *poolkit.Config[*conn]) { c.CheckTimeout = time.Second },
+		"poolkit: Config.MaxUses is 2 with Config.SingleUse, where a member serves one lease":            func(c *poolkit.Config[*conn]) { c.SingleUse, c.MaxUses = true, 2 },
+		"poolkit: Config.MaxIdle is set without Config.Dialer: what a peer has opened is the peer's to renew": func(c *poolkit.Config[*conn]) {
+			c.Dialer, c.Acceptor, c.MaxIdle = nil, newPeers(w), time.Second
+		},
 		"poolkit: Step panicked: no": func(c *poolkit.Config[*conn]) {
 			c.Sizing = policy(func(sizing.Observation) sizing.Decision { panic("no") })
 		},
