@@ -183,24 +183,39 @@ func (p *Pool[C]) acquireError(want *wish, err error) error {
 // the member has ended meanwhile; then it is being shut.
 func (p *Pool[C]) lend(m *member[C]) (Lease[C], bool) {
 	l := Lease[C]{m: m, loan: m.loans}
+	if p.cfg.Watch == nil && p.cfg.Healthy == nil && p.cfg.Lent == nil {
+		p.proved(m)
+		return l, true // no callback has a say
+	}
+	why, lent := Unhealthy, false
+	defer func() {
+		if !lent {
+			p.reject(l, why)
+		}
+	}()
 	switch {
 	case !p.unwatch(m):
-		p.reject(l, Gone)
+		why = Gone
 		return Lease[C]{}, false
 	case !p.healthy(m):
-		p.reject(l, Unhealthy)
 		return Lease[C]{}, false
 	}
-	m.untried = false
-	if m.redeems {
-		p.proved(m)
-	}
+	p.proved(m)
 	p.lent(l)
+	lent = true
 	return l, true
 }
 
-// proved notes that a member was alive that arrived after failures.
+// proved notes that whoever got a member found it alive.
 func (p *Pool[C]) proved(m *member[C]) {
+	m.untried = false
+	if m.redeems {
+		p.redeemed(m)
+	}
+}
+
+// redeemed notes that a member was alive that arrived after failures.
+func (p *Pool[C]) redeemed(m *member[C]) {
 	p.mu.Lock()
 	p.ledger.succeeded(m)
 	tickets := p.order()

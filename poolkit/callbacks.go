@@ -7,73 +7,92 @@ import (
 )
 
 // Every call of somebody else's code is here, each without the lock and each with
-// its panics turned into errors.
+// its panics turned into errors. A callback may also end the goroutine that it runs
+// on. So what has to be done after one in any case is deferred by its caller, who
+// finds the error where err points.
 
-func (p *Pool[C]) callDial(ctx context.Context, shard int) (id ID, conn C, err error) {
-	defer contain("Dial", &err)
-	return p.cfg.Dialer.Dial(ctx, shard)
+func (p *Pool[C]) callDial(ctx context.Context, shard int, err *error) (id ID, conn C) {
+	*err = errUnreturned
+	defer contain("Dial", err)
+	id, conn, *err = p.cfg.Dialer.Dial(ctx, shard)
+	return id, conn
 }
 
-func (p *Pool[C]) callAccept() (offer Offer[C], err error) {
-	defer contain("Accept", &err)
-	offer, err = p.cfg.Acceptor.Accept(p.ctx)
-	if err == nil && offer == nil {
-		err = errNoMember
+func (p *Pool[C]) callAccept(err *error) (offer Offer[C]) {
+	*err = errUnreturned
+	defer contain("Accept", err)
+	offer, *err = p.cfg.Acceptor.Accept(p.ctx)
+	if *err == nil && offer == nil {
+		*err = errNoMember
 	}
-	return offer, err
+	return offer
 }
 
-func (p *Pool[C]) callShard(offer Offer[C]) (shard int, err error) {
-	defer contain("Shard", &err)
-	return offer.Shard(), nil
+func (p *Pool[C]) callShard(offer Offer[C], err *error) (shard int) {
+	*err = errUnreturned
+	defer contain("Shard", err)
+	shard = offer.Shard()
+	*err = nil
+	return shard
 }
 
-func (p *Pool[C]) callAdmit(ctx context.Context, offer Offer[C], id ID) (conn C, err error) {
-	defer contain("Admit", &err)
-	return offer.Admit(ctx, id)
+func (p *Pool[C]) callAdmit(ctx context.Context, offer Offer[C], id ID, err *error) (conn C) {
+	*err = errUnreturned
+	defer contain("Admit", err)
+	conn, *err = offer.Admit(ctx, id)
+	return conn
 }
 
 func (p *Pool[C]) refuse(offer Offer[C]) {
 	p.mu.Lock()
 	p.ledger.counts.refused++
 	p.mu.Unlock()
-	var err error
+	err := errUnreturned
 	defer p.report(&err)
 	defer contain("Refuse", &err)
 	offer.Refuse()
+	err = nil
 }
 
-func (p *Pool[C]) callShut(m *member[C]) (err error) {
-	defer contain("Shut", &err)
-	return p.cfg.Shut(m.conn)
+func (p *Pool[C]) callShut(m *member[C], err *error) {
+	*err = errUnreturned
+	defer contain("Shut", err)
+	*err = p.cfg.Shut(m.conn)
 }
 
 // callPeer asks whose a member is.
-func (p *Pool[C]) callPeer(m *member[C]) (name string, err error) {
+func (p *Pool[C]) callPeer(m *member[C], err *error) (name string) {
 	if p.cfg.Peer == nil {
-		return "", nil
+		return ""
 	}
-	defer contain("Peer", &err)
-	return p.cfg.Peer(m.conn), nil
+	*err = errUnreturned
+	defer contain("Peer", err)
+	name = p.cfg.Peer(m.conn)
+	*err = nil
+	return name
 }
 
 // callSequence asks which of its shard a member is.
-func (p *Pool[C]) callSequence(m *member[C]) (n uint64, err error) {
+func (p *Pool[C]) callSequence(m *member[C], err *error) (n uint64) {
 	if p.cfg.Sequence == nil {
-		return 0, nil
+		return 0
 	}
-	defer contain("Sequence", &err)
-	return p.cfg.Sequence(m.conn), nil
+	*err = errUnreturned
+	defer contain("Sequence", err)
+	n = p.cfg.Sequence(m.conn)
+	*err = nil
+	return n
 }
 
 // watch starts the watch of a member that is about to become idle.
-func (p *Pool[C]) watch(m *member[C]) (err error) {
+func (p *Pool[C]) watch(m *member[C], err *error) {
 	if p.cfg.Watch == nil {
-		return nil
+		return
 	}
-	defer contain("Watch", &err)
+	*err = errUnreturned
+	defer contain("Watch", err)
 	m.stop = p.cfg.Watch(m.conn, m)
-	return nil
+	*err = nil
 }
 
 // unwatch ends the watch of a member that is no longer idle. It reports false when
@@ -84,90 +103,104 @@ func (p *Pool[C]) unwatch(m *member[C]) (alive bool) {
 		return true
 	}
 	m.stop = nil
-	var err error
+	err := errUnreturned
 	defer p.report(&err)
 	defer contain("Watch's stop", &err)
-	return stop()
+	alive = stop()
+	err = nil
+	return alive
 }
 
 func (p *Pool[C]) healthy(m *member[C]) (ok bool) {
 	if p.cfg.Healthy == nil {
 		return true
 	}
-	var err error
+	err := errUnreturned
 	defer p.report(&err)
 	defer contain("Healthy", &err)
-	return p.cfg.Healthy(m.conn)
+	ok = p.cfg.Healthy(m.conn)
+	err = nil
+	return ok
 }
 
 func (p *Pool[C]) lent(l Lease[C]) {
 	if p.cfg.Lent == nil {
 		return
 	}
-	var err error
+	err := errUnreturned
 	defer p.report(&err)
 	defer contain("Lent", &err)
 	p.cfg.Lent(l.m.conn, l)
+	err = nil
 }
 
 func (p *Pool[C]) announce(ctx context.Context) {
-	var err error
+	err := errUnreturned
 	defer p.report(&err)
 	defer contain("Announce", &err)
 	p.cfg.Announce(ctx)
+	err = nil
 }
 
 func (p *Pool[C]) linger(ctx context.Context) {
 	if p.cfg.Linger == nil {
 		return
 	}
-	var err error
+	err := errUnreturned
 	defer p.report(&err)
 	defer contain("Linger", &err)
 	p.cfg.Linger(ctx)
+	err = nil
 }
 
-func (p *Pool[C]) callClosed() (err error) {
+func (p *Pool[C]) callClosed(err *error) {
 	if p.cfg.Closed == nil {
-		return nil
+		return
 	}
-	defer contain("Closed", &err)
-	return p.cfg.Closed()
+	*err = errUnreturned
+	defer contain("Closed", err)
+	*err = p.cfg.Closed()
 }
 
-func callStep(policy sizing.Policy, o sizing.Observation) (d sizing.Decision, err error) {
-	defer contain("Step", &err)
-	return policy.Step(o), nil
+func callStep(policy sizing.Policy, o sizing.Observation, err *error) (d sizing.Decision) {
+	*err = errUnreturned
+	defer contain("Step", err)
+	d = policy.Step(o)
+	*err = nil
+	return d
 }
 
 func (p *Pool[C]) hookJoined(m *member[C]) {
 	if p.cfg.Hooks.Joined == nil {
 		return
 	}
-	var err error
+	err := errUnreturned
 	defer p.report(&err)
 	defer contain("Hooks.Joined", &err)
 	p.cfg.Hooks.Joined(m.id, m.shard)
+	err = nil
 }
 
 func (p *Pool[C]) hookLeft(m *member[C], why Reason) {
 	if p.cfg.Hooks.Left == nil {
 		return
 	}
-	var err error
+	err := errUnreturned
 	defer p.report(&err)
 	defer contain("Hooks.Left", &err)
 	p.cfg.Hooks.Left(m.id, m.shard, why)
+	err = nil
 }
 
 func (p *Pool[C]) hookResized(from, to int) {
 	if p.cfg.Hooks.Resized == nil || from == to {
 		return
 	}
-	var err error
+	err := errUnreturned
 	defer p.report(&err)
 	defer contain("Hooks.Resized", &err)
 	p.cfg.Hooks.Resized(from, to)
+	err = nil
 }
 
 func (p *Pool[C]) hookFailed(shard int, err error) {

@@ -47,7 +47,8 @@ type permanentError struct{ error }
 
 func (e *permanentError) Unwrap() error { return e.error }
 
-// PanicError is a panic in a callback, turned into an error.
+// PanicError is a panic in a callback, or its call of [runtime.Goexit], turned into an
+// error.
 type PanicError struct {
 	Callback string // which callback: "Dial", "Admit", …
 	Value    any    // what it panicked with
@@ -55,6 +56,9 @@ type PanicError struct {
 }
 
 func (e *PanicError) Error() string {
+	if e.Value == any(errGoexit) {
+		return fmt.Sprintf("%s %v", e.Callback, errGoexit)
+	}
 	return fmt.Sprintf("%s panicked: %v", e.Callback, e.Value)
 }
 
@@ -64,11 +68,25 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// contain is deferred around every callback: it turns a panic into an error.
+var (
+	// errUnreturned is the error of a callback until it returns.
+	errUnreturned = errors.New("has not returned")
+
+	errGoexit = errors.New("called runtime.Goexit, as FailNow of a test does")
+)
+
+// contain is deferred around every callback, whose error is errUnreturned before: it
+// turns a panic into an error. The end of the goroutine cannot be helped, but it is an
+// error too, for whoever has deferred the rest of the work.
 func contain(callback string, err *error) {
-	if v := recover(); v != nil {
-		*err = &PanicError{Callback: callback, Value: v, Stack: debug.Stack()}
+	v := recover()
+	if v == nil {
+		if !errors.Is(*err, errUnreturned) {
+			return
+		}
+		v = errGoexit
 	}
+	*err = &PanicError{Callback: callback, Value: v, Stack: debug.Stack()}
 }
 
 // AcquireError says why nothing was acquired, or why the wait of [Pool.WaitReady] was

@@ -21,19 +21,32 @@ func (p *Pool[C]) dialAll(tickets []ticket) {
 }
 
 func (p *Pool[C]) dial(t ticket) {
+	p.redeem(t, func(ctx context.Context, err *error) (ID, C) {
+		return p.callDial(ctx, t.shard, err)
+	})
+}
+
+// redeem makes the member of a ticket on a goroutine of its own. The ticket does not
+// get lost, even where the callback ends the goroutine.
+func (p *Pool[C]) redeem(t ticket, call func(ctx context.Context, err *error) (ID, C)) {
 	defer p.work.Done()
+	var id ID
+	var conn C
+	var err error
 	begun := time.Now()
 	ctx, cancel := p.bounded()
-	id, conn, err := p.callDial(ctx, t.shard)
-	cancel()
-	if err == nil && isNil(conn) {
-		err = errNoMember
-	}
-	if err != nil {
-		p.drop(t, err)
-		return
-	}
-	p.land(t, p.newMember(t, id, conn), begun)
+	defer func() {
+		cancel()
+		if err == nil && isNil(conn) {
+			err = errNoMember
+		}
+		if err != nil {
+			p.drop(t, err)
+			return
+		}
+		p.land(t, p.newMember(t, id, conn), begun)
+	}()
+	id, conn = call(ctx, &err)
 }
 
 // bounded returns the context of one call of Dial or Admit.
@@ -68,13 +81,21 @@ func (p *Pool[C]) newMember(t ticket, id ID, conn C) *member[C] {
 // land brings a member that has just been made into the pool. Making it began at
 // begun.
 func (p *Pool[C]) land(t ticket, m *member[C], begun time.Time) {
-	peer, unfit := p.callPeer(m)
+	var peer string
+	var unfit error
+	defer func() { p.join(t, m, peer, begun, unfit) }()
+	peer = p.callPeer(m, &unfit)
 	if unfit == nil {
-		m.sequence, unfit = p.callSequence(m)
+		m.sequence = p.callSequence(m, &unfit)
 	}
 	if unfit == nil {
-		unfit = p.watch(m)
+		p.watch(m, &unfit)
 	}
+}
+
+// join is the rest of land, once the callbacks have said what they know of the member,
+// or that it is unfit.
+func (p *Pool[C]) join(t ticket, m *member[C], peer string, begun time.Time, unfit error) {
 	p.mu.Lock()
 	if unfit != nil {
 		m.lost = true
@@ -101,8 +122,7 @@ func (p *Pool[C]) land(t ticket, m *member[C], begun time.Time) {
 	p.dialAll(tickets)
 	switch {
 	case err != nil:
-		p.unwatch(m)
-		p.bury(m)
+		p.retire(m)
 		if failed {
 			p.hookFailed(t.shard, err)
 		}

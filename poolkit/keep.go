@@ -29,11 +29,19 @@ func newKeeper[C any](p *Pool[C]) *keeper[C] {
 }
 
 // start takes the first step: the target is set before anything else happens.
-func (k *keeper[C]) start() error { return k.step(k.last) }
+func (k *keeper[C]) start() (err error) {
+	k.step(k.last, &err)
+	return err
+}
 
 // run ends with the pool's context; Close waits for it.
 func (k *keeper[C]) run() {
 	p := k.pool
+	defer func() {
+		if p.ctx.Err() == nil { // a callback has ended this goroutine: another takes over
+			p.work.Go(k.run)
+		}
+	}()
 	timer := time.NewTimer(k.wait)
 	defer timer.Stop()
 	var due time.Time // of the next step; zero while the pool has settled
@@ -43,9 +51,7 @@ func (k *keeper[C]) run() {
 			due = now.Add(k.wait)
 		}
 		if !due.IsZero() && !now.Before(due) {
-			if err := k.step(now); err != nil {
-				p.hookFailed(-1, err)
-			}
+			k.advance(now)
 			due = now.Add(k.wait)
 			if p.sleeping() {
 				due = time.Time{}
@@ -80,18 +86,25 @@ func (p *Pool[C]) sleeping() bool {
 	return p.asleep
 }
 
+// advance takes a step and reports its error.
+func (k *keeper[C]) advance(now time.Time) {
+	var err error
+	defer k.pool.report(&err)
+	k.step(now, &err)
+}
+
 // step asks the policy and does what it says. The policy runs without the lock.
-func (k *keeper[C]) step(now time.Time) error {
+func (k *keeper[C]) step(now time.Time, err *error) {
 	p := k.pool
 	p.mu.Lock()
 	seen := p.ledger.counts
 	o := p.ledger.observe(k.seen, now.Sub(k.last))
 	p.mu.Unlock()
 
-	d, err := callStep(p.cfg.Sizing, o)
-	if err != nil {
-		k.wait = max(k.wait, lastPause)
-		return err
+	k.wait = max(k.wait, lastPause) // where it fails
+	d := callStep(p.cfg.Sizing, o, err)
+	if *err != nil {
+		return
 	}
 	k.seen, k.last, k.wait = seen, now, max(d.Wait, shortestStep)
 
@@ -110,7 +123,6 @@ func (k *keeper[C]) step(now time.Time) error {
 
 	p.dialAll(tickets)
 	p.hookResized(from, to)
-	return nil
 }
 
 // Resize changes the bounds of the target; inverted ones are swapped. The target

@@ -75,32 +75,44 @@ func (l Lease[C]) Release() {
 	p.mu.Unlock()
 
 	// The loan is over, so the member is ours alone until it is put back.
+	fit := false
+	defer func() { p.putBack(l.m, fit) }()
+	fit = p.healthy(l.m) && p.rewatch(l.m)
+}
+
+// rewatch starts the watch of a member that comes back.
+func (p *Pool[C]) rewatch(m *member[C]) bool {
+	var err error
+	defer func() {
+		if err != nil {
+			p.hookFailed(m.shard, err)
+		}
+	}()
+	p.watch(m, &err)
+	return err == nil
+}
+
+// putBack completes the return of a member.
+func (p *Pool[C]) putBack(m *member[C], fit bool) {
 	why := Ended
-	if !p.healthy(l.m) {
-		why = Unhealthy
-	} else if err := p.watch(l.m); err != nil {
-		p.hookFailed(l.m.shard, err)
-		why = Unhealthy
-	}
 	p.mu.Lock()
 	switch {
-	case why == Unhealthy:
-		l.m.lost = true
-	case l.m.lost:
+	case !fit:
+		m.lost, why = true, Unhealthy
+	case m.lost:
 		why = Gone
 	}
-	w, ok := p.ledger.putBack(l.m)
+	w, ok := p.ledger.putBack(m)
 	p.disturb()
 	if !ok {
-		p.ledger.close(l.m, why)
+		p.ledger.close(m, why)
 	}
 	p.mu.Unlock()
 	if w != nil {
 		w.ready <- struct{}{}
 	}
 	if !ok {
-		p.unwatch(l.m)
-		p.bury(l.m)
+		p.retire(m)
 	}
 }
 

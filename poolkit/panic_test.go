@@ -3,6 +3,8 @@ package poolkit_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,105 +17,131 @@ type policy func(sizing.Observation) sizing.Decision
 
 func (f policy) Step(o sizing.Observation) sizing.Decision { return f(o) }
 
-// Each callback panics a few times in a pool that is used all the while. In the end
-// it must be full again, and with open every place free.
+// Each callback panics a few times in a pool that is used all the while, or ends its
+// goroutine. In the end it must be full again, and with open every place free.
 func TestAPanicInACallbackIsContainedAndReported(t *testing.T) {
-	for _, callback := range []string{
-		"Dial", "Accept", "Admit", "Refuse", "Shut", "Watch", "Watch's stop", "Healthy", "Lent", "Peer", "Sequence",
-		"Hooks.Joined", "Hooks.Left", "Hooks.Resized", "Hooks.Failed", "Step",
-	} {
+	for _, callback := range callbacks {
 		t.Run(callback, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := &world{}
-				ps := newPeers(w)
-				var panics notes[error]
-				var on notes[bool]
-				boom := func(name string) {
-					if name == callback && len(on.list()) > 0 {
-						panic(errRefused)
-					}
-				}
-				cfg := watched(w.config(2))
-				cfg.Acceptor, cfg.Places = panicAcceptor{ps, boom}, 20
-				cfg.Dialer = poolkit.DialerFunc[*conn](func(ctx context.Context, shard int) (poolkit.ID, *conn, error) {
-					boom("Dial")
-					return w.dial(ctx, shard)
-				})
-				cfg.Shut = func(c *conn) error {
-					_ = shutConn(c)
-					boom("Shut")
-					return nil
-				}
-				watch := cfg.Watch
-				cfg.Watch = func(c *conn, w poolkit.Watcher) func() bool {
-					boom("Watch")
-					stop := watch(c, w)
-					return func() bool {
-						boom("Watch's stop")
-						return stop()
-					}
-				}
-				cfg.Healthy = func(*conn) bool { boom("Healthy"); return true }
-				cfg.Peer = func(*conn) string { boom("Peer"); return "" }
-				cfg.Sequence = func(*conn) uint64 { boom("Sequence"); return 0 }
-				cfg.Lent = func(*conn, poolkit.Lease[*conn]) { boom("Lent") }
-				cfg.Hooks = poolkit.Hooks{
-					Joined:  func(poolkit.ID, int) { boom("Hooks.Joined") },
-					Left:    func(poolkit.ID, int, poolkit.Reason) { boom("Hooks.Left") },
-					Resized: func(int, int) { boom("Hooks.Resized") },
-					Failed: func(_ int, err error) {
-						if panicked := (*poolkit.PanicError)(nil); errors.As(err, &panicked) {
-							panics.add(err)
-						}
-						boom("Hooks.Failed")
-					},
-				}
-				cfg.MinCapacity, cfg.MaxCapacity = 1, 3
-				cfg.Sizing = policy(func(o sizing.Observation) sizing.Decision {
-					boom("Step")
-					return sizing.Decision{Target: o.MinCapacity, Wait: time.Second, Settled: true}
-				})
-				p := open(t, w, cfg)
-				ready(t, p)
-				on.add(true)
-				for i := range 6 {
-					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-					if l, err := p.Acquire(ctx); err == nil {
-						if i%2 == 0 {
-							l.Release()
-						} else {
-							l.Discard()
-						}
-					}
-					cancel()
-					ps.offer(&offer{})
-					ps.offer(&offer{shard: -1})
-					p.Resize(i%2+1, 3)
-					after(time.Second)
-				}
-				if callback == "Hooks.Failed" {
-					w.breaks(always(errRefused))
-					p.Flush()
-					after(time.Second)
-					w.breaks(nil)
-				}
-				on.mu.Lock()
-				on.all = nil
-				on.mu.Unlock()
-				after(5 * time.Second)
-				ready(t, p)
-				l := acquire(t, p)
-				l.Release()
-				all := panics.list()
-				if callback == "Hooks.Failed" {
-					return // whose panics are reported to nobody
-				}
-				if len(all) == 0 || !errors.Is(all[0], errRefused) || all[0].Error() != callback+" panicked: connection refused" {
-					t.Errorf("reported %v, want that %s panicked", all, callback)
-				}
+				misbehave(t, callback, " panicked: connection refused", func() { panic(errRefused) })
 			})
 		})
 	}
+}
+
+func TestACallbackThatEndsItsGoroutineLosesNoPlace(t *testing.T) {
+	for _, callback := range callbacks {
+		t.Run(callback, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				misbehave(t, callback, " called runtime.Goexit, as FailNow of a test does", runtime.Goexit)
+			})
+		})
+	}
+}
+
+var callbacks = []string{
+	"Dial", "Accept", "Shard", "Admit", "Refuse", "Shut", "Watch", "Watch's stop", "Healthy", "Lent", "Peer", "Sequence",
+	"Hooks.Joined", "Hooks.Left", "Hooks.Resized", "Hooks.Failed", "Step",
+}
+
+func misbehave(t *testing.T, callback, report string, how func()) {
+	w := &world{}
+	ps := newPeers(w)
+	var panics notes[error]
+	var on atomic.Bool
+	boom := func(name string) {
+		if name == callback && on.Load() {
+			how()
+		}
+	}
+	cfg := watched(w.config(2))
+	cfg.Acceptor, cfg.Places = panicAcceptor{ps, boom}, 20
+	cfg.Dialer = poolkit.DialerFunc[*conn](func(ctx context.Context, shard int) (poolkit.ID, *conn, error) {
+		boom("Dial")
+		return w.dial(ctx, shard)
+	})
+	cfg.Shut = func(c *conn) error {
+		_ = shutConn(c)
+		boom("Shut")
+		return nil
+	}
+	watch := cfg.Watch
+	cfg.Watch = func(c *conn, w poolkit.Watcher) func() bool {
+		boom("Watch")
+		stop := watch(c, w)
+		return func() bool {
+			boom("Watch's stop")
+			return stop()
+		}
+	}
+	cfg.Healthy = func(*conn) bool { boom("Healthy"); return true }
+	cfg.Peer = func(*conn) string { boom("Peer"); return "" }
+	cfg.Sequence = func(*conn) uint64 { boom("Sequence"); return 0 }
+	cfg.Lent = func(*conn, poolkit.Lease[*conn]) { boom("Lent") }
+	cfg.Hooks = poolkit.Hooks{
+		Joined:  func(poolkit.ID, int) { boom("Hooks.Joined") },
+		Left:    func(poolkit.ID, int, poolkit.Reason) { boom("Hooks.Left") },
+		Resized: func(int, int) { boom("Hooks.Resized") },
+		Failed: func(_ int, err error) {
+			if panicked := (*poolkit.PanicError)(nil); errors.As(err, &panicked) {
+				panics.add(err)
+			}
+			boom("Hooks.Failed")
+		},
+	}
+	cfg.MinCapacity, cfg.MaxCapacity = 1, 3
+	cfg.Sizing = policy(func(o sizing.Observation) sizing.Decision {
+		boom("Step")
+		return sizing.Decision{Target: o.MinCapacity, Wait: time.Second, Settled: true}
+	})
+	p := open(t, w, cfg)
+	ready(t, p)
+	on.Store(true)
+	for i := range 6 {
+		aside(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if l, err := p.Acquire(ctx); err == nil {
+				if i%2 == 0 {
+					l.Release()
+				} else {
+					l.Discard()
+				}
+			}
+		})
+		ps.offer(&offer{})
+		ps.offer(&offer{shard: -1})
+		aside(func() { p.Resize(i%2+1, 3) })
+		after(time.Second)
+	}
+	if callback == "Hooks.Failed" {
+		w.breaks(always(errRefused))
+		p.Flush()
+		after(time.Second)
+		w.breaks(nil)
+	}
+	on.Store(false)
+	after(5 * time.Second)
+	ready(t, p)
+	l := acquire(t, p)
+	l.Release()
+	all := panics.list()
+	if callback == "Hooks.Failed" {
+		return // whose panics are reported to nobody
+	}
+	if len(all) == 0 || all[0].Error() != callback+report {
+		t.Errorf("reported %v, want %s%s", all, callback, report)
+	}
+}
+
+// aside runs f on a goroutine of its own, which f may end, and waits for it.
+func aside(f func()) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		f()
+	}()
+	<-over
 }
 
 type panicAcceptor struct {
@@ -132,6 +160,11 @@ func (a panicAcceptor) Accept(ctx context.Context) (poolkit.Offer[*conn], error)
 type panicOffer struct {
 	poolkit.Offer[*conn]
 	boom func(string)
+}
+
+func (o panicOffer) Shard() int {
+	o.boom("Shard")
+	return o.Offer.Shard()
 }
 
 func (o panicOffer) Admit(ctx context.Context, id poolkit.ID) (*conn, error) {
@@ -156,6 +189,23 @@ func TestAPanicOfClosedIsTheErrorOfClose(t *testing.T) {
 		var panicked *poolkit.PanicError
 		if err := p.Close(); !errors.As(err, &panicked) || panicked.Callback != "Closed" || len(panicked.Stack) == 0 {
 			t.Errorf("Close returned %v, want the panic", err)
+		}
+	})
+}
+
+func TestCloseIsOverEvenIfClosedEndsItsGoroutine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(1)
+		cfg.Closed = func() error { runtime.Goexit(); return nil }
+		p, err := poolkit.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		aside(func() { p.Close() })
+		var panicked *poolkit.PanicError
+		if err := p.Close(); !errors.As(err, &panicked) || panicked.Callback != "Closed" {
+			t.Errorf("the second Close returned %v, want what happened to the first", err)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package poolkit
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -8,8 +9,18 @@ import (
 // accept takes offers until the pool drains. Close waits for it. It never waits
 // for the peer behind an offer: each is completed on a goroutine of its own.
 func (p *Pool[C]) accept() {
+	var err error // of the latest Accept
+	defer func() {
+		if p.ctx.Err() == nil { // a callback has ended this goroutine: another takes over
+			p.work.Go(func() {
+				if err == nil || p.acceptFailed(err, 1) {
+					p.accept()
+				}
+			})
+		}
+	}()
 	for failures := 0; ; {
-		offer, err := p.callAccept()
+		offer := p.callAccept(&err)
 		if p.ctx.Err() != nil {
 			if err == nil {
 				p.refuse(offer)
@@ -22,16 +33,22 @@ func (p *Pool[C]) accept() {
 			continue
 		}
 		failures++
-		p.mu.Lock()
-		told := p.ledger.fail(-1, err, time.Now(), 0)
-		p.disturb()
-		p.mu.Unlock()
-		tell(told)
-		p.hookFailed(-1, err)
-		if !p.pause(backoff(failures, rand.Float64())) {
+		if !p.acceptFailed(err, failures) {
 			return
 		}
 	}
+}
+
+// acceptFailed notes that Accept has failed so many times in a row, and pauses. It
+// reports false when the pool drains.
+func (p *Pool[C]) acceptFailed(err error, failures int) bool {
+	p.mu.Lock()
+	told := p.ledger.fail(-1, err, time.Now(), 0)
+	p.disturb()
+	p.mu.Unlock()
+	tell(told)
+	p.hookFailed(-1, err)
+	return p.pause(backoff(failures, rand.Float64()))
 }
 
 // pause waits, and reports false when the pool drains meanwhile.
@@ -48,12 +65,21 @@ func (p *Pool[C]) pause(d time.Duration) bool {
 
 // admit gives an offer a place and an ID, or refuses it.
 func (p *Pool[C]) admit(offer Offer[C]) {
-	shard, err := p.callShard(offer)
-	if err != nil {
-		p.refuse(offer)
-		p.hookFailed(-1, err)
-		return
-	}
+	var shard int
+	var err error
+	defer func() {
+		if err != nil {
+			p.refuse(offer)
+			p.hookFailed(-1, err)
+			return
+		}
+		p.settle(offer, shard)
+	}()
+	shard = p.callShard(offer, &err)
+}
+
+// settle is admit on a certain shard.
+func (p *Pool[C]) settle(offer Offer[C], shard int) {
 	for {
 		id := RandomID()
 		p.mu.Lock()
@@ -77,17 +103,7 @@ func (p *Pool[C]) admit(offer Offer[C]) {
 // complete lets an offer become a member. It ends with Admit, at the latest soon
 // after the pool's context; Close waits for it.
 func (p *Pool[C]) complete(t ticket, offer Offer[C]) {
-	defer p.work.Done()
-	begun := time.Now()
-	ctx, cancel := p.bounded()
-	conn, err := p.callAdmit(ctx, offer, t.id)
-	cancel()
-	if err == nil && isNil(conn) {
-		err = errNoMember
-	}
-	if err != nil {
-		p.drop(t, err)
-		return
-	}
-	p.land(t, p.newMember(t, t.id, conn), begun)
+	p.redeem(t, func(ctx context.Context, err *error) (ID, C) {
+		return t.id, p.callAdmit(ctx, offer, t.id, err)
+	})
 }

@@ -12,20 +12,33 @@ const shutting = 16
 
 // bury shuts a member that the ledger has marked as closing, and frees its place.
 func (p *Pool[C]) bury(m *member[C]) {
-	err := p.callShut(m)
-	var panicked *PanicError
-	if errors.As(err, &panicked) {
-		p.hookFailed(m.shard, err)
-	}
-	p.free(m)
+	var err error
+	defer p.free(m)
+	defer func() {
+		var panicked *PanicError
+		if errors.As(err, &panicked) {
+			p.hookFailed(m.shard, err)
+		}
+	}()
+	p.callShut(m, &err)
+}
+
+// retire buries a member that nobody had: it may be watched.
+func (p *Pool[C]) retire(m *member[C]) {
+	defer p.bury(m)
+	p.unwatch(m)
 }
 
 // free gives back the place of a member that is closing. That comes last, so that
 // Close returns after the hook.
 func (p *Pool[C]) free(m *member[C]) {
+	defer p.vacate(m)
 	if m.joined {
 		p.hookLeft(m, m.why)
 	}
+}
+
+func (p *Pool[C]) vacate(m *member[C]) {
 	p.mu.Lock()
 	p.ledger.free(m)
 	tickets := p.order()
@@ -34,37 +47,30 @@ func (p *Pool[C]) free(m *member[C]) {
 	p.dialAll(tickets)
 }
 
-// buryIdle buries members that stood idle until the ledger marked them.
-func (p *Pool[C]) buryIdle(ms []*member[C]) {
-	for _, m := range ms {
-		p.unwatch(m)
-	}
-	p.buryAll(ms)
-}
-
-// buryLater, called under mu, does the same on a goroutine of the pool, which Close
+// buryLater, called under mu, retires members on a goroutine of the pool, which Close
 // waits for.
 func (p *Pool[C]) buryLater(ms ...*member[C]) {
-	if len(ms) > 0 {
-		p.work.Go(func() { p.buryIdle(ms) })
+	switch len(ms) {
+	case 0:
+	case 1:
+		p.work.Go(func() { p.retire(ms[0]) })
+	default:
+		p.work.Go(func() { each(ms, p.retire) })
 	}
 }
 
-// buryAll buries many members, several at once.
-func (p *Pool[C]) buryAll(ms []*member[C]) {
-	if len(ms) == 1 {
-		p.bury(ms[0])
-		return
-	}
+// each does the same to many members: to several at once, and to each on a goroutine
+// of its own.
+func each[C any](ms []*member[C], do func(*member[C])) {
 	var g errgroup.Group
 	g.SetLimit(shutting)
 	for _, m := range ms {
 		g.Go(func() error {
-			p.bury(m)
+			do(m)
 			return nil
 		})
 	}
-	_ = g.Wait() // bury reports its own errors
+	_ = g.Wait() // there are no errors
 }
 
 // Flush shuts every idle member. Those on loan are not touched, but are shut
@@ -77,5 +83,5 @@ func (p *Pool[C]) Flush() {
 	tickets := p.order()
 	p.mu.Unlock()
 	p.dialAll(tickets)
-	p.buryIdle(gone)
+	each(gone, p.retire)
 }

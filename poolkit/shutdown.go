@@ -64,11 +64,11 @@ func (p *Pool[C]) Close() error {
 		<-p.done
 		return p.closeErr
 	}
-	p.buryAll(gone)
+	each(gone, p.bury)
 	<-p.empty
 	p.work.Wait()
-	p.closeErr = p.callClosed()
-	close(p.done)
+	defer close(p.done)
+	p.callClosed(&p.closeErr)
 	return p.closeErr
 }
 
