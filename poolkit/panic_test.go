@@ -193,6 +193,25 @@ func TestAPanicOfClosedIsTheErrorOfClose(t *testing.T) {
 	})
 }
 
+func TestAPolicyThatEndsItsGoroutineIsAskedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(1)
+		var steps atomic.Int32
+		cfg.Sizing = policy(func(sizing.Observation) sizing.Decision {
+			if n := steps.Add(1); n == 2 || n == 4 {
+				runtime.Goexit()
+			}
+			return sizing.Decision{Target: 1, Wait: time.Second}
+		})
+		open(t, w, cfg)
+		after(time.Minute)
+		if n := steps.Load(); n < 50 || n > 60 {
+			t.Errorf("%d steps in a minute, want one a second but for two pauses of 2 s", n)
+		}
+	})
+}
+
 func TestCloseIsOverEvenIfClosedEndsItsGoroutine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := &world{}
