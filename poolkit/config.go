@@ -76,7 +76,8 @@ type Config[C any] struct {
 	NewestFirst bool
 
 	// MinCapacity and MaxCapacity bound the target: how many idle members the pool
-	// keeps. Both zero means 1 and 128; inverted bounds are swapped.
+	// keeps. Both zero means 1 and 128; inverted bounds are swapped. Both end at
+	// Places × MaxShards; where all three are set, a higher MaxCapacity is an error.
 	MinCapacity, MaxCapacity int
 
 	// Sizing moves the target within its bounds. The default is a
@@ -259,6 +260,9 @@ func (cfg Config[C]) withDefaults() (Config[C], error) {
 	if err := cfg.checkUpkeep(); err != nil {
 		return cfg, err
 	}
+	if err := cfg.checkRoom(); err != nil {
+		return cfg, err
+	}
 	if cfg.FirstID != nil {
 		id := *cfg.FirstID // the caller may change it
 		cfg.FirstID = &id
@@ -266,12 +270,12 @@ func (cfg Config[C]) withDefaults() (Config[C], error) {
 	if cfg.MinCapacity == 0 && cfg.MaxCapacity == 0 {
 		cfg.MinCapacity, cfg.MaxCapacity = defaultMinCapacity, defaultMaxCapacity
 	}
-	cfg.MinCapacity, cfg.MaxCapacity = bounds(cfg.MinCapacity, cfg.MaxCapacity)
 	if cfg.Sizing == nil {
 		cfg.Sizing = &sizing.Stepwise{MinInterval: defaultMinInterval, MaxInterval: defaultMaxInterval}
 	}
 	orDefault(&cfg.Places, defaultPlaces)
 	orDefault(&cfg.MaxShards, defaultMaxShards)
+	cfg.MinCapacity, cfg.MaxCapacity = cfg.bounds(cfg.MinCapacity, cfg.MaxCapacity)
 	orDefault(&cfg.Spread, 1)
 	orDefault(&cfg.MaxDialing, defaultMaxDialing)
 	orDefault(&cfg.DialTimeout, defaultDialTimeout)
@@ -315,5 +319,24 @@ func orDefault[T comparable](v *T, def T) {
 	}
 }
 
-// bounds orders two bounds of a target.
-func bounds(a, b int) (low, high int) { return max(min(a, b), 0), max(a, b, 0) }
+// checkRoom says whether the pool was told to keep more idle than it may have open.
+func (cfg *Config[C]) checkRoom() error {
+	most := max(cfg.MinCapacity, cfg.MaxCapacity)
+	if cfg.Places == 0 || cfg.MaxShards == 0 || cfg.fits(most) {
+		return nil
+	}
+	return fmt.Errorf("poolkit: Config.MaxCapacity is %d, but %d shards of %d places have room for %d: raise Places or MaxShards, or lower MaxCapacity",
+		most, cfg.MaxShards, cfg.Places, cfg.Places*cfg.MaxShards)
+}
+
+// fits reports whether there is room for n members, Places and MaxShards being set.
+func (cfg *Config[C]) fits(n int) bool { return n <= 0 || (n-1)/cfg.Places < cfg.MaxShards }
+
+// bounds orders two bounds of a target, and keeps them to what there is room for.
+func (cfg *Config[C]) bounds(a, b int) (low, high int) {
+	low, high = max(min(a, b), 0), max(a, b, 0)
+	if !cfg.fits(high) {
+		high = cfg.Places * cfg.MaxShards // less than high: it does not overflow
+	}
+	return min(low, high), high
+}

@@ -125,11 +125,12 @@ func (k *keeper[C]) step(now time.Time, err *error) {
 	p.hookResized(from, to)
 }
 
-// Resize changes the bounds of the target; inverted ones are swapped. The target
+// Resize changes the bounds of the target; inverted ones are swapped, and both end at
+// the places that all shards have together. The target
 // moves into them at once, and on from there by the sizing policy. Members beyond it
 // are shut with the policy's next step, those not used meanwhile.
 func (p *Pool[C]) Resize(minCapacity, maxCapacity int) {
-	minCapacity, maxCapacity = bounds(minCapacity, maxCapacity)
+	minCapacity, maxCapacity = p.cfg.bounds(minCapacity, maxCapacity)
 	p.mu.Lock()
 	from := p.ledger.target
 	p.ledger.resize(minCapacity, maxCapacity)

@@ -3,6 +3,7 @@ package poolkit_test
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -138,6 +139,26 @@ func TestResizeMovesTheTargetBothWays(t *testing.T) {
 		}
 		if got := moves.list(); len(got) < 4 || got[0] != [2]int{0, 5} || got[1] != [2]int{5, 12} {
 			t.Errorf("the target moved %v, want from 0 to 5, to 12 and down", got)
+		}
+	})
+}
+
+func TestATargetEndsAtThePlacesThereAre(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(1)
+		cfg.MinCapacity, cfg.MaxCapacity, cfg.MaxShards = 1000, math.MaxInt, 2
+		cfg.Sizing = policy(func(o sizing.Observation) sizing.Decision {
+			return sizing.Decision{Target: o.MaxCapacity, Wait: time.Second, Settled: true}
+		})
+		p := open(t, w, cfg)
+		ready(t, p)
+		expect(t, p, "with room for 2×128", 256, 0, 0, 0)
+		p.Resize(3, 4)
+		p.Resize(math.MaxInt, 250)
+		after(2 * time.Second)
+		if s := p.Stats(); s.Capacity != 256 || s.Idle != 256 {
+			t.Errorf("after Resize %d idle of %d, want 256 of 256", s.Idle, s.Capacity)
 		}
 	})
 }

@@ -249,6 +249,9 @@ func TestNewReportsWhatIsWrong(t *testing.T) {
 		"poolkit: Config.MaxIdle is set without Config.Dialer: what a peer has opened is the peer's to renew": func(c *poolkit.Config[*conn]) {
 			c.Dialer, c.Acceptor, c.MaxIdle = nil, newPeers(w), time.Second
 		},
+		"poolkit: Config.MaxCapacity is 7, but 3 shards of 2 places have room for 6: raise Places or MaxShards, or lower MaxCapacity": func(c *poolkit.Config[*conn]) {
+			c.MinCapacity, c.MaxCapacity, c.Places, c.MaxShards = 1, 7, 2, 3
+		},
 		"poolkit: Step panicked: no": func(c *poolkit.Config[*conn]) {
 			c.Sizing = policy(func(sizing.Observation) sizing.Decision { panic("no") })
 		},

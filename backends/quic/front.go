@@ -276,7 +276,7 @@ func (d *dialer) poolConfig(minCapacity, maxCapacity int, policy sizing.Policy, 
 	cfg := streams(hooks)
 	cfg.Dialer = d
 	cfg.NewestFirst = true
-	cfg.MinCapacity, cfg.MaxCapacity = minCapacity, maxCapacity
+	cfg.MinCapacity, cfg.MaxCapacity = min(minCapacity, places*maxShards), min(maxCapacity, places*maxShards)
 	cfg.Sizing = policy
 	cfg.MaxShards = maxShards
 	cfg.MaxDialing = places * maxShards // a stream costs no handshake; connections are bounded by settingUp
@@ -288,6 +288,7 @@ func (d *dialer) poolConfig(minCapacity, maxCapacity int, policy sizing.Policy, 
 func (a *acceptor) poolConfig(capacity int, hooks poolkit.Hooks) poolkit.Config[*StreamConn] {
 	cfg := streams(hooks)
 	cfg.Acceptor = a
+	capacity = min(capacity, places*maxPeers)
 	cfg.MinCapacity, cfg.MaxCapacity = capacity, capacity
 	cfg.Sizing = sizing.Fixed(capacity)
 	cfg.MaxShards = maxPeers
