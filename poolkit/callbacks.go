@@ -123,6 +123,12 @@ func (p *Pool[C]) healthy(m *member[C]) (ok bool) {
 	return ok
 }
 
+func (p *Pool[C]) callCheck(ctx context.Context, m *member[C], err *error) {
+	*err = errUnreturned
+	defer contain("Check", err)
+	*err = p.cfg.Check(ctx, m.conn)
+}
+
 func (p *Pool[C]) lent(l Lease[C]) {
 	if p.cfg.Lent == nil {
 		return

@@ -75,7 +75,7 @@ func isNil(conn any) bool {
 }
 
 func (p *Pool[C]) newMember(t ticket, id ID, conn C) *member[C] {
-	return &member[C]{pool: p, conn: conn, id: id, shard: t.shard, accepted: t.accepted, made: time.Now()}
+	return &member[C]{pool: p, conn: conn, id: id, shard: t.shard, accepted: t.accepted, made: time.Since(p.ledger.began)}
 }
 
 // land brings a member that has just been made into the pool. Making it began at
@@ -103,10 +103,11 @@ func (p *Pool[C]) join(t ticket, m *member[C], peer string, begun time.Time, unf
 	w, err := p.ledger.land(t, m, peer)
 	var told []*waiter[C]
 	if err == nil {
-		p.ledger.counts.leadSum += m.made.Sub(begun)
+		p.ledger.counts.leadSum += m.made - p.ledger.at(begun)
 		if p.ledger.doubt {
 			p.wake() // to see whether it lasts
 		}
+		p.relieve()
 	} else if unfit != nil {
 		err = unfit
 	}

@@ -58,12 +58,7 @@ func (k *keeper[C]) run() {
 			}
 		}
 
-		p.mu.Lock()
-		next, timed := p.ledger.wake(now)
-		tickets := p.order()
-		p.mu.Unlock()
-		p.dialAll(tickets)
-
+		next, timed := p.maintain(now)
 		if !due.IsZero() && (!timed || due.Before(next)) {
 			next, timed = due, true
 		}
@@ -78,6 +73,25 @@ func (k *keeper[C]) run() {
 			return
 		}
 	}
+}
+
+// maintain does what does not wait for a step, and returns when there will be more.
+func (p *Pool[C]) maintain(now time.Time) (next time.Time, timed bool) {
+	p.mu.Lock()
+	next, timed = p.ledger.wake(now)
+	gone, look, looks := p.ledger.tend(now)
+	if tick := p.ledger.tick; tick > 0 && !p.asleep && (!looks || now.Add(tick).Before(look)) {
+		look, looks = now.Add(tick), true // for who becomes idle
+	}
+	p.examine()
+	p.buryLater(gone...)
+	tickets := p.order()
+	p.mu.Unlock()
+	p.dialAll(tickets)
+	if looks && (!timed || look.Before(next)) {
+		return look, true
+	}
+	return next, timed
 }
 
 func (p *Pool[C]) sleeping() bool {

@@ -65,11 +65,8 @@ func (l Lease[C]) Release() {
 		p.mu.Unlock()
 		return
 	}
-	back := p.ledger.takeBack(l.m)
-	if !back {
-		p.ledger.close(l.m, Ended)
-		p.mu.Unlock()
-		p.bury(l.m)
+	if why, back := p.ledger.takeBack(l.m); !back {
+		p.dismiss(l.m, why)
 		return
 	}
 	p.mu.Unlock()
@@ -123,18 +120,26 @@ func (p *Pool[C]) release(l Lease[C]) {
 		p.mu.Unlock()
 		return
 	}
-	if p.ledger.takeBack(l.m) {
-		w, _ := p.ledger.putBack(l.m)
-		p.disturb()
-		p.mu.Unlock()
-		if w != nil {
-			w.ready <- struct{}{}
-		}
+	if why, back := p.ledger.takeBack(l.m); !back {
+		p.dismiss(l.m, why)
 		return
 	}
-	p.ledger.close(l.m, Ended)
+	w, _ := p.ledger.putBack(l.m)
+	p.disturb()
 	p.mu.Unlock()
-	p.bury(l.m)
+	if w != nil {
+		w.ready <- struct{}{}
+	}
+}
+
+// dismiss shuts a member that came back but cannot stay. It unlocks mu.
+func (p *Pool[C]) dismiss(m *member[C], why Reason) {
+	p.ledger.close(m, why)
+	if why == Aged {
+		p.wake() // to see to the next when its time comes
+	}
+	p.mu.Unlock()
+	p.bury(m)
 }
 
 // Discard ends the lease and shuts the member. It returns when that is done.

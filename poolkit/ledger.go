@@ -19,7 +19,7 @@ import (
 //
 // and after every order, unless the cap, failures or a lack of places forbid it:
 //
-//	idle + promised − waiting ≥ target
+//	idle + promised − waiting ≥ target + being replaced
 //
 // where what was promised before a flush does not count, nor who waits for a certain
 // member or a certain peer's: whoever is dialled may be another.
@@ -29,6 +29,7 @@ type ledger[C any] struct {
 	maxDialing  int
 	newestFirst bool
 	firstID     *ID
+	began       time.Time // what its durations count from
 
 	shards  *sharding.Set
 	members map[ID]*member[C] // every open member; nil where the ID is promised to a peer
@@ -57,9 +58,12 @@ type ledger[C any] struct {
 	draining   bool   // no hand-outs at all, no dials
 	leavers    int    // members that are leaving
 	counts     counts
+
+	upkeep[C]
+	checks[C]
 }
 
-func newLedger[C any](cfg *Config[C]) ledger[C] {
+func newLedger[C any](cfg *Config[C], now time.Time) ledger[C] {
 	shards := sharding.NewSet(cfg.Places, cfg.MaxShards)
 	shards.Spread(cfg.Spread)
 	var ps peers[C]
@@ -71,14 +75,20 @@ func newLedger[C any](cfg *Config[C]) ledger[C] {
 		maxDialing:  cfg.MaxDialing,
 		newestFirst: cfg.NewestFirst,
 		firstID:     cfg.FirstID,
+		began:       now,
 		shards:      shards,
 		members:     make(map[ID]*member[C]),
 		idle:        queue[C]{by: ofPool},
 		peers:       ps,
 		minCapacity: cfg.MinCapacity,
 		maxCapacity: cfg.MaxCapacity,
+		upkeep:      newUpkeep(cfg),
+		checks:      checks[C]{interval: cfg.CheckInterval},
 	}
 }
+
+// at is a time as the ledger counts it.
+func (l *ledger[C]) at(t time.Time) time.Duration { return t.Sub(l.began) }
 
 // take lends out the idle member that is next for a wish, or returns nil.
 func (l *ledger[C]) take(w *wish) *member[C] {
@@ -106,9 +116,9 @@ func (l *ledger[C]) find(w *wish) *member[C] {
 	default:
 	}
 	if l.newestFirst {
-		return q.back
+		return q.newest()
 	}
-	return q.front
+	return q.oldest()
 }
 
 // lend makes a member somebody's.
@@ -154,13 +164,18 @@ func (l *ledger[C]) held(m *member[C], loan uint64) bool {
 }
 
 // takeBack starts the return of a member: nobody can be handed it yet, and its
-// loan is over. It reports false where the member has to be closed instead.
-func (l *ledger[C]) takeBack(m *member[C]) bool {
+// loan is over. It reports false where the member has to be closed instead, and why.
+func (l *ledger[C]) takeBack(m *member[C]) (why Reason, back bool) {
 	if l.quiet || l.draining || m.epoch != l.epoch {
-		return false
+		return Ended, false
+	}
+	if l.limited {
+		if why, spent := l.spent(m); spent {
+			return why, false
+		}
 	}
 	m.state = arriving
-	return true
+	return Ended, true
 }
 
 // putBack completes the return. Where it reports false, the member has to be
@@ -183,17 +198,18 @@ func (l *ledger[C]) leave(m *member[C]) bool {
 }
 
 // lose notes that a member ended by itself. It reports whether nobody had it, so that
-// it is now to be shut.
+// it is now to be shut. One that is being examined is shut by its examiner.
 func (l *ledger[C]) lose(m *member[C]) bool {
-	if m.state == arriving {
+	was := m.state
+	if was == arriving {
 		m.lost = true
 	}
-	if m.state != idle && m.state != leaving {
+	if !was.queued() && was != leaving {
 		return false
 	}
 	l.counts.expired++
 	l.close(m, Gone)
-	return true
+	return was != checking
 }
 
 // close marks a member for shutting: nobody is handed it any more, and its place
@@ -213,11 +229,14 @@ func (l *ledger[C]) free(m *member[C]) {
 
 // move changes the state of a member in every book that knows it.
 func (l *ledger[C]) move(m *member[C], to memberState) {
-	from := m.place()
-	if m.state == idle {
+	from, was := m.place(), m.state.queued()
+	if was && !to.queued() {
 		l.idle.remove(m)
 		l.lowWater = min(l.lowWater, l.idle.len)
 		l.dialled -= m.own()
+		if m.renewing {
+			l.stay(m)
+		}
 	}
 	if m.state == leaving {
 		l.leavers--
@@ -226,13 +245,18 @@ func (l *ledger[C]) move(m *member[C], to memberState) {
 	if to == leaving {
 		l.leavers++
 	}
-	if to == idle {
+	if to.queued() && !was {
 		l.idle.push(m)
 		l.dialled += m.own()
+		m.since = 0
 	}
-	now := m.place()
-	l.peers.moved(m, from, now)
-	l.shards.Move(m.shard, from, now)
+	if to == idle && l.maxAge > 0 {
+		l.age(m)
+	}
+	if now := m.place(); now != from {
+		l.peers.moved(m, from, now)
+		l.shards.Move(m.shard, from, now)
+	}
 }
 
 // retarget moves the target, within its bounds. Whoever waits for as many members
@@ -278,8 +302,11 @@ func (l *ledger[C]) clear(why Reason) []*member[C] {
 		}
 	}
 	for m := l.idle.front; m != nil; m = l.idle.front {
+		was := m.state
 		l.close(m, why)
-		gone = append(gone, m)
+		if was != checking { // that is shut by its examiner
+			gone = append(gone, m)
+		}
 	}
 	return gone
 }
@@ -292,7 +319,7 @@ func (l *ledger[C]) quiesce() []*waiter[C] {
 	}
 	l.quiet = true
 	l.readies.fail(ErrClosed)
-	for m := l.idle.front; m != nil; m = l.idle.front {
+	for m := l.idle.oldest(); m != nil; m = l.idle.oldest() {
 		l.move(m, leaving)
 	}
 	return l.waiters.failLines(ErrClosed)

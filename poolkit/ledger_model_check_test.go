@@ -14,6 +14,7 @@ func (w *model) check() {
 	w.checkIDs()
 	w.checkWaiters()
 	w.checkPeers()
+	w.checkUpkeep()
 	if w.l.target != w.target || w.target < w.l.minCapacity || w.target > w.l.maxCapacity {
 		w.fatalf("the target is %d, want %d in [%d, %d]", w.l.target, w.target, w.l.minCapacity, w.l.maxCapacity)
 	}
@@ -45,7 +46,7 @@ func (w *model) checkPlaces() {
 				continue
 			}
 			switch a.state {
-			case idle:
+			case idle, checking:
 				want.Idle++
 			case onLoan:
 				want.OnLoan++
@@ -92,7 +93,7 @@ func (w *model) checkQueue(q *queue[int], by int, want []*actor) {
 	m := q.front
 	var prev *member[int]
 	for _, a := range want {
-		if m != a.m || m.links[by].prev != prev || m.state != idle {
+		if m != a.m || m.links[by].prev != prev || m.state != a.state {
 			w.fatalf("%v stands in an idle queue where %v should", m, a.m.id)
 		}
 		m, prev = m.links[by].next, m
@@ -158,13 +159,13 @@ func (w *model) checkWaiters() {
 	if w.l.waiters.len != n || len(w.l.waiters.byID) != ids {
 		w.fatalf("%d wait, for %d IDs; want %d, %d", w.l.waiters.len, len(w.l.waiters.byID), n, ids)
 	}
-	if w.anybodies() > 0 && len(w.idle) > 0 {
-		w.fatalf("%d wait for any member while %d are idle", w.anybodies(), len(w.idle))
+	if w.anybodies() > 0 && len(w.lendable()) > 0 {
+		w.fatalf("%d wait for any member while %d are idle", w.anybodies(), len(w.lendable()))
 	}
-	if w.l.draining && n+len(w.unused()) > 0 {
+	if w.l.draining && n+len(w.unused())+len(w.idle) > 0 {
 		w.fatalf("%d wait and %d are ready in a pool that drains", n, len(w.unused()))
 	}
-	if w.l.quiet != w.quiet || w.quiet && len(w.line)+len(w.idle) > 0 {
+	if w.l.quiet != w.quiet || w.quiet && len(w.line)+len(w.lendable()) > 0 {
 		w.fatalf("%d wait and %d are idle in a quiet pool", len(w.line), len(w.idle))
 	}
 	if w.l.leavers != len(w.in(leaving)) {
@@ -180,7 +181,7 @@ func (w *model) checkPeers() {
 	for _, name := range modelPeers {
 		s := PeerStats{Peer: name}
 		p := w.l.peers[name]
-		open := 0
+		open, lendable := 0, 0
 		for _, a := range w.actors {
 			if !a.known || a.peer != name {
 				continue
@@ -190,6 +191,9 @@ func (w *model) checkPeers() {
 			}
 			switch a.state {
 			case idle:
+				s.Idle++
+				lendable++
+			case checking:
 				s.Idle++
 			case onLoan:
 				s.OnLoan++
@@ -209,8 +213,8 @@ func (w *model) checkPeers() {
 				w.fatalf("there is no line for peer %q", name)
 			}
 			w.checkLine(got, line)
-			if s.Idle > 0 {
-				w.fatalf("%d wait for a member of peer %q while %d are idle", s.Waiting, name, s.Idle)
+			if lendable > 0 {
+				w.fatalf("%d wait for a member of peer %q while %d are idle", s.Waiting, name, lendable)
 			}
 		}
 		if s.Waiting > 0 || open > 0 {

@@ -55,7 +55,7 @@ func (w *model) land(t *ticket, id ID) {
 	}
 	_, taken := w.named(id)
 	w.withdraw(t)
-	a := &actor{m: &member[int]{id: id, shard: t.shard, accepted: t.accepted}}
+	a := &actor{m: &member[int]{id: id, shard: t.shard, accepted: t.accepted, made: w.l.at(w.now)}, made: w.now}
 	if w.cfg.Peer != nil {
 		a.peer = w.peer()
 	}
@@ -104,6 +104,7 @@ func (w *model) land(t *ticket, id ID) {
 	if !untried {
 		w.succeeded(a)
 	}
+	w.closed(w.l.relieve(), w.relieved())
 }
 
 // prove lets the first borrower of a member find it alive, or not.
@@ -177,10 +178,13 @@ func (w *model) fail(t *ticket, permanent bool) {
 
 func (w *model) wake(d time.Duration) {
 	w.now = w.now.Add(d)
-	if w.doubt && len(w.idle) > 0 && !w.idle[0].m.accepted {
-		w.succeeded(w.idle[0]) // members of the model were made in the year 1, and have lasted
-	}
 	var want time.Time
+	if w.doubt && len(w.idle) > 0 && !w.idle[0].m.accepted {
+		if want = w.idle[0].made.Add(proveFor); !want.After(w.now) {
+			want = time.Time{}
+			w.succeeded(w.idle[0]) // it has lasted
+		}
+	}
 	until := func(end *time.Time, over func()) {
 		switch {
 		case end.IsZero():
@@ -309,12 +313,13 @@ func (w *model) release(a *actor) {
 	if !held {
 		return
 	}
-	back := w.l.takeBack(a.m)
-	if want := !w.quiet && !w.l.draining && a.m.epoch == w.epoch; back != want {
-		w.fatalf("takeBack reports %t, want %t", back, want)
+	wantWhy, want := w.comesBack(a)
+	why, back := w.l.takeBack(a.m)
+	if back != want || why != wantWhy {
+		w.fatalf("takeBack reports %t (%v), want %t (%v)", back, why, want, wantWhy)
 	}
 	if !back {
-		w.l.close(a.m, Ended)
+		w.l.close(a.m, why)
 		a.state = closing
 		return
 	}
@@ -354,9 +359,9 @@ func (w *model) lose(a *actor) {
 	if want := was == idle || was == leaving; got != want {
 		w.fatalf("losing a member in state %d reports %t, want %t", was, got, want)
 	}
-	if got {
+	if got || was == checking {
 		w.counts.expired++
-		if was == idle {
+		if was != leaving {
 			w.leaveIdle(a, closing)
 		}
 		a.state = closing
@@ -386,8 +391,8 @@ func (w *model) quiesce() {
 		return
 	}
 	w.quiet = true
-	for len(w.idle) > 0 {
-		w.leaveIdle(w.idle[0], leaving)
+	for _, a := range w.lendable() {
+		w.leaveIdle(a, leaving)
 	}
 	byID := w.byID
 	w.byID = [modelIDs][]*waiter[int]{} // they go on waiting
@@ -430,7 +435,7 @@ func (w *model) dearest(gone []*actor) *actor {
 		return 0, stay, a.m.shard
 	}
 	for _, a := range slices.Backward(w.idle) {
-		if a.m.accepted || slices.Contains(gone, a) {
+		if a.m.accepted || a.state == checking || slices.Contains(gone, a) {
 			continue
 		}
 		if best == nil {
@@ -449,11 +454,13 @@ func (w *model) dearest(gone []*actor) *actor {
 func (w *model) flush() {
 	w.epoch++
 	w.closed(w.l.flush(), w.unused())
+	w.orphaned()
 }
 
 func (w *model) drain() {
 	gone, told := w.l.drain()
 	w.closed(gone, w.unused())
+	w.orphaned()
 	w.failed(told, ErrClosed)
 }
 

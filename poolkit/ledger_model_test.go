@@ -20,6 +20,9 @@ var modelConfigs = []Config[int]{
 	{MinCapacity: 2, MaxCapacity: 6, Places: 4, MaxShards: 5, MaxDialing: 4, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, Spread: 3, Peer: modelPeer},
 	{MinCapacity: 1, MaxCapacity: 3, Places: 4, MaxShards: 2, MaxDialing: 2, Acceptor: noAcceptor{}, FirstID: &ID{3: 1}, Peer: modelPeer},
 	{MinCapacity: 1, MaxCapacity: 5, Places: 4, MaxShards: 3, MaxDialing: 2, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, FirstID: &ID{}, Sequence: modelSequence},
+	{MinCapacity: 2, MaxCapacity: 5, Places: 3, MaxShards: 4, MaxDialing: 4, Dialer: DialerFunc[int](nil), MaxAge: 9 * time.Second, MaxIdle: 4 * time.Second, MaxUses: 3, CheckInterval: 3 * time.Second},
+	{MinCapacity: 1, MaxCapacity: 4, Places: 2, MaxShards: 2, MaxDialing: 4, Dialer: DialerFunc[int](nil), NewestFirst: true, Peer: modelPeer, MaxAge: 5 * time.Second, CheckInterval: time.Second},
+	{MinCapacity: 1, MaxCapacity: 5, Places: 4, MaxShards: 3, MaxDialing: 2, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, Sequence: modelSequence, MaxAge: 20 * time.Second, MaxIdle: 2 * time.Second},
 	{MinCapacity: 3, MaxCapacity: 3, Places: 8, MaxShards: 1, MaxDialing: 8, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, NewestFirst: true},
 }
 
@@ -83,6 +86,9 @@ func runModel(tb testing.TB, config int, program []byte) (operations int) {
 	for len(w.returning) > 0 {
 		w.putBack(w.returning[0])
 	}
+	for _, a := range w.examined() {
+		w.checked(a)
+	}
 	for len(w.actors) > 0 {
 		w.free(w.actors[0])
 		w.check()
@@ -97,7 +103,7 @@ func runModel(tb testing.TB, config int, program []byte) (operations int) {
 func (w *model) step(n int) {
 	op := w.byte()
 	w.at = n
-	op %= 27
+	op %= 30
 	if w.calm && (op == 13 || op == 14 || op == 20 || op == 24) {
 		op = 17 // what is taken comes back
 	}
@@ -133,6 +139,7 @@ func (w *model) step(n int) {
 	case 10:
 		w.name = "wake"
 		w.wake(time.Duration(w.byte()) * 20 * time.Millisecond)
+		w.tend()
 	case 11, 12:
 		w.name = "admit"
 		w.admit(int(w.byte()%10)-1, w.id())
@@ -170,7 +177,7 @@ func (w *model) step(n int) {
 	case 22:
 		w.name = "free"
 		for range 3 { // it happens to each that is closed
-			if a := pick(w, w.in(closing)); a != nil {
+			if a := pick(w, w.in(closing)); a != nil && !a.examined {
 				w.free(a)
 			}
 		}
@@ -183,6 +190,14 @@ func (w *model) step(n int) {
 		w.name = "leave"
 		if a := pick(w, w.actors); a != nil {
 			w.leave(a)
+		}
+	case 27:
+		w.name = "claim"
+		w.claim()
+	case 28, 29:
+		w.name = "checked"
+		if a := pick(w, w.examined()); a != nil {
+			w.checked(a)
 		}
 	}
 	w.check()

@@ -41,6 +41,7 @@ type model struct {
 	permanent   error
 	shards      []modelShard
 	counts      counts
+	modelUpkeep
 }
 
 // actor is a member as the model sees it.
@@ -53,6 +54,10 @@ type actor struct {
 	lost      bool // while arriving
 	loan      uint64
 	returning bool
+
+	made, since, checked time.Time // since and checked are zero before
+	uses                 int
+	examined, sweeping   bool // until checked
 }
 
 type modelShard struct {
@@ -64,7 +69,9 @@ type modelShard struct {
 
 func newModel(tb testing.TB, config int) *model {
 	cfg := modelConfigs[config]
-	w := &model{tb: tb, cfg: cfg, l: newLedger(&cfg), now: time.Unix(1000, 0), ahead: make(map[*waiter[int]]int)}
+	now := time.Unix(1000, 0)
+	w := &model{tb: tb, cfg: cfg, l: newLedger(&cfg, now), now: now, ahead: make(map[*waiter[int]]int)}
+	w.looked, w.retired = now, now.Add(-cfg.MaxAge)
 	w.shards = make([]modelShard, cfg.MaxShards)
 	for i := range w.shards {
 		w.shards[i].limit = cfg.Places
@@ -138,7 +145,7 @@ func (w *model) staying(shard int) int {
 }
 
 // unused is the members that nobody has, and that are not being shut.
-func (w *model) unused() []*actor { return append(slices.Clone(w.idle), w.in(leaving)...) }
+func (w *model) unused() []*actor { return append(w.lendable(), w.in(leaving)...) }
 
 // lowest is the first shard that may be dialled: in an outage, of those that failed
 // least, and otherwise, as far as the spread goes, of the emptiest.
@@ -163,7 +170,7 @@ func (w *model) lowest() (int, bool) {
 
 // missing is how many members have to be ordered.
 func (w *model) missing() int {
-	return w.target + w.anybodies() - len(w.idle) - w.promised(true)
+	return w.target + len(w.renewals) + w.anybodies() - len(w.idle) - w.promised(true)
 }
 
 // promised counts tickets: all, or those that a flush has not made worthless.
@@ -215,8 +222,12 @@ func (w *model) leaveIdle(a *actor, to memberState) {
 	i := slices.Index(w.idle, a)
 	w.idle = slices.Delete(w.idle, i, i+1)
 	w.low = min(w.low, len(w.idle))
+	w.renewals = slices.DeleteFunc(w.renewals, func(r renewal) bool { return r.actor == a })
 	a.state = to
 }
+
+// lendable is the idle members that are not being examined.
+func (w *model) lendable() []*actor { return w.in(idle) }
 
 // becomes expects a member to go to the right waiter, or to become idle.
 func (w *model) becomes(a *actor, got *waiter[int]) {
@@ -237,12 +248,20 @@ func (w *model) becomes(a *actor, got *waiter[int]) {
 	if got != want {
 		w.fatalf("member %v went to waiter %p, want %p", a.m.id, got, want)
 	}
+	was := a.state
+	if was == checking && (want != nil || w.quiet) {
+		w.leaveIdle(a, leaving)
+	}
 	if want == nil && w.quiet {
 		a.state = leaving
 		return
 	}
 	if want == nil {
 		a.state = idle
+		if was == checking {
+			return // it has kept its place
+		}
+		a.since = time.Time{}
 		at := len(w.idle)
 		for i, other := range w.idle {
 			if w.cfg.Sequence != nil && other.m.shard == a.m.shard && other.m.sequence > a.m.sequence {
@@ -276,6 +295,7 @@ func (w *model) lent(a *actor) {
 		w.fatalf("loan %d of member %v comes after loan %d", a.m.loans, a.m.id, a.loan)
 	}
 	a.loan = a.m.loans
+	a.uses++
 }
 
 // failed expects exactly the given waiters to have failed.

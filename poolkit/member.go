@@ -11,17 +11,19 @@ import (
 type member[C any] struct {
 	pool  *Pool[C] // set by newMember, as are the next three, id and accepted
 	conn  C
-	made  time.Time
+	made  time.Duration // since the pool began
 	shard int
 
-	stop func() bool // ends the watch; belongs to whoever takes the member out of idle
+	stop func() bool // ends the watch; belongs to whoever takes the member out of idle, or examines it
 
 	// The rest is part of the ledger, but for id and accepted.
 	links    [2]links[C]
-	peer     *peer[C] // whose it is; nil in a pool that does not tell
-	loans    uint64   // how often it was lent: what a Lease is checked against
-	sequence uint64   // of its shard; 0 where they are not numbered
-	epoch    uint32   // the ledger's when it was promised
+	peer     *peer[C]      // whose it is; nil in a pool that does not tell
+	loans    uint64        // how often it was lent: what a Lease is checked against
+	sequence uint64        // of its shard; 0 where they are not numbered
+	since    time.Duration // when it was first seen idle after it had become so; 0: not yet
+	checked  time.Duration // when a check last found it alive
+	epoch    uint32        // the ledger's when it was promised
 	id       ID
 	accepted bool // the peer opened it
 	state    memberState
@@ -29,7 +31,8 @@ type member[C any] struct {
 	joined   bool   // it arrived, and was not turned away
 	untried  bool   // whoever gets it first is yet to find it alive; belongs to whoever that is
 	redeems  bool   // it arrived after failures, which end when it is found alive
-	why      Reason // once closing
+	renewing bool   // its replacement is on its way
+	why      Reason // once closing; with renewing, to be
 }
 
 // links connect a member with its neighbours in one queue.
@@ -46,16 +49,20 @@ type memberState uint8
 const (
 	arriving memberState = iota // watched, but not yet idle; or coming back from a loan
 	idle                        // in the idle queue
+	checking                    // there too, but being examined: it is lent to nobody
 	leaving                     // about to end: lent only to who asks for its ID
 	onLoan                      // a lease holds it
 	closing                     // being shut; nobody gets it any more
 	shut                        // gone from the books
 )
 
+// queued reports whether a member in that state stands in the idle queues.
+func (s memberState) queued() bool { return s == idle || s == checking }
+
 // place is what the tally of the member's shard counts it as.
 func (m *member[C]) place() sharding.State {
 	switch m.state {
-	case idle:
+	case idle, checking:
 		return sharding.Idle
 	case onLoan:
 		return sharding.OnLoan

@@ -46,7 +46,7 @@ func New[C any](cfg Config[C]) (*Pool[C], error) {
 		kick:   make(chan struct{}, 1),
 		empty:  make(chan struct{}),
 		done:   make(chan struct{}),
-		ledger: newLedger(&cfg),
+		ledger: newLedger(&cfg, time.Now()),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	k := newKeeper(p)

@@ -43,6 +43,24 @@ func (q *queue[C]) push(m *member[C]) {
 	q.len++
 }
 
+// oldest returns the member that has been idle longest, of those that can be lent.
+func (q *queue[C]) oldest() *member[C] {
+	m := q.front
+	for m != nil && m.state != idle {
+		m = m.links[q.by].next
+	}
+	return m
+}
+
+// newest returns the one that has been idle shortest.
+func (q *queue[C]) newest() *member[C] {
+	m := q.back
+	for m != nil && m.state != idle {
+		m = m.links[q.by].prev
+	}
+	return m
+}
+
 func (q *queue[C]) remove(m *member[C]) {
 	at := &m.links[q.by]
 	prev, next := at.prev, at.next

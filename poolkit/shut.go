@@ -41,6 +41,9 @@ func (p *Pool[C]) free(m *member[C]) {
 func (p *Pool[C]) vacate(m *member[C]) {
 	p.mu.Lock()
 	p.ledger.free(m)
+	if len(p.ledger.renewals) > 0 {
+		p.wake() // there may be room now, or the next in need of it
+	}
 	tickets := p.order()
 	p.checkEmpty()
 	p.mu.Unlock()
@@ -56,6 +59,15 @@ func (p *Pool[C]) buryLater(ms ...*member[C]) {
 		p.work.Go(func() { p.retire(ms[0]) })
 	default:
 		p.work.Go(func() { each(ms, p.retire) })
+	}
+}
+
+// relieve shuts, under mu, the members whose replacement has just arrived, and has keep
+// see to the next.
+func (p *Pool[C]) relieve() {
+	if len(p.ledger.renewals) > 0 {
+		p.buryLater(p.ledger.relieve()...)
+		p.wake()
 	}
 }
 

@@ -12,7 +12,8 @@ type Stats struct {
 	Interval time.Duration // between two steps of the sizing policy
 
 	Shards   int // shards with a place in use
-	Idle     int // members ready
+	Idle     int // members ready, those being examined among them
+	Checking int // of the idle, how many are being examined
 	OnLoan   int // members lent out
 	Promised int // members on their way
 	Closing  int // members being shut
@@ -23,7 +24,7 @@ type Stats struct {
 	Created  uint64        // members that arrived
 	Failed   uint64        // members that could not be made
 	Refused  uint64        // offers turned away for lack of room
-	Lost     uint64        // members lost or trimmed while idle
+	Lost     uint64        // members lost or trimmed while idle, or that failed a check
 	LeadTime time.Duration // how long the arrived ones took, added up
 
 	// LastError is the latest failure to make a member, if none has arrived since.
@@ -49,6 +50,7 @@ func (p *Pool[C]) stats() Stats {
 		Interval:  p.pace,
 		Shards:    l.shards.Used(),
 		Idle:      total.Idle,
+		Checking:  l.checking,
 		OnLoan:    total.OnLoan,
 		Promised:  total.Promised,
 		Closing:   total.Closing,
@@ -67,6 +69,7 @@ func (p *Pool[C]) stats() Stats {
 // counts is what has happened since New.
 type counts struct {
 	takes, misses, created, failed, refused, expired uint64
+	renewed                                          uint64 // idle members that were replaced for their age or idleness
 	leadSum                                          time.Duration
 }
 
@@ -95,7 +98,7 @@ func (l *ledger[C]) observe(before counts, elapsed time.Duration) sizing.Observa
 		MaxCapacity: l.maxCapacity,
 		Takes:       int(now.takes - before.takes),
 		Misses:      int(now.misses - before.misses),
-		Created:     int(now.created - before.created),
+		Created:     l.demanded(before),
 		Failed:      int(now.failed - before.failed),
 		LeadSum:     now.leadSum - before.leadSum,
 		Expired:     int(now.expired - before.expired),
@@ -104,4 +107,11 @@ func (l *ledger[C]) observe(before counts, elapsed time.Duration) sizing.Observa
 		Waiting:     l.waiters.any.len,
 		FailStreak:  l.failures,
 	}
+}
+
+// demanded returns how many members were made because of demand: not in place of one
+// that was old or unused. Else the pool would grow from being kept fresh.
+func (l *ledger[C]) demanded(before counts) int {
+	created, renewed := l.counts.created-before.created, l.counts.renewed-before.renewed
+	return int(created - min(created, renewed))
 }

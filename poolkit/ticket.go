@@ -20,12 +20,12 @@ type ticket struct {
 var errStale = errors.New("promised before a flush")
 
 // order issues the tickets that bring idle + promised − waiting back to the
-// target, as far as the cap, failures and places allow.
+// target and what is being replaced, as far as the cap, failures and places allow.
 func (l *ledger[C]) order() []ticket {
 	if !l.dials || l.quiet || l.draining || l.paused {
 		return nil
 	}
-	missing := l.target + l.waiters.any.len - l.idle.len - (l.shards.Total().Promised - l.stale)
+	missing := l.target + len(l.renewals) + l.waiters.any.len - l.idle.len - (l.shards.Total().Promised - l.stale)
 	most, reserve := l.maxDialing, l.shards.Reserve
 	if l.failures >= probeAfter {
 		most, reserve = 1, l.shards.ReserveProbe
@@ -191,7 +191,7 @@ func (l *ledger[C]) believe(now time.Time) (proof time.Time, doubted bool) {
 	if !l.doubt || m == nil || m.accepted {
 		return time.Time{}, false
 	}
-	if proof = m.made.Add(proveFor); proof.After(now) {
+	if proof = l.began.Add(m.made + proveFor); proof.After(now) {
 		return proof, true
 	}
 	m.untried = false

@@ -11,13 +11,15 @@ func (l *ledger[C]) trim() []*member[C] {
 	}
 	own := make([]int, l.shards.Len())
 	for m := l.idle.front; m != nil; m = m.links[ofPool].next {
-		own[m.shard] += m.own()
+		if m.state == idle {
+			own[m.shard] += m.own()
+		}
 	}
 	take := l.shards.Shed(surplus, own)
 	gone := make([]*member[C], 0, surplus)
-	for m := l.idle.back; len(gone) < surplus; {
+	for m := l.idle.back; m != nil && len(gone) < surplus; {
 		older := m.links[ofPool].prev
-		if !m.accepted && take[m.shard] > 0 {
+		if m.state == idle && !m.accepted && take[m.shard] > 0 {
 			take[m.shard]--
 			l.counts.expired++
 			l.close(m, Surplus)

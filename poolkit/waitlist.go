@@ -149,6 +149,15 @@ func (l *waitlist[C]) next(m *member[C]) *waiter[C] {
 	return w
 }
 
+// failID takes out those who wait for a certain member, as fail does.
+func (l *waitlist[C]) failID(id ID, err error) []*waiter[C] {
+	ln := l.byID[id]
+	if ln == nil {
+		return nil
+	}
+	return l.failLine(nil, ln, err)
+}
+
 // fail takes out everybody and gives each of them err for an answer. The caller
 // sends the tokens.
 func (l *waitlist[C]) fail(err error) []*waiter[C] {

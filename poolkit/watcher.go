@@ -28,7 +28,7 @@ func (m *member[C]) Gone() {
 	p.buryLater(m)
 	p.disturb()
 	// A peer that ends whatever is opened is dialled at the pace of failures.
-	young := unexpected && !m.accepted && time.Since(m.made) < proveFor
+	young := unexpected && !m.accepted && time.Since(p.ledger.began)-m.made < proveFor
 	var told []*waiter[C]
 	if young {
 		p.ledger.doubt = true

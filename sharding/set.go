@@ -238,6 +238,20 @@ func (s *Set) endRest(i int) {
 	s.first = min(s.first, i)
 }
 
+// Full reports whether every place is held, of those that the peer grants: not even
+// the end of a rest would give room.
+func (s *Set) Full() bool {
+	if len(s.shards) < s.most {
+		return false
+	}
+	for i := range s.shards {
+		if s.shards[i].open < s.shards[i].limit {
+			return false
+		}
+	}
+	return true
+}
+
 // Len returns the number of shards that have come into being.
 func (s *Set) Len() int { return len(s.shards) }
 
