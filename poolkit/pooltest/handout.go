@@ -1,0 +1,3 @@
+package pooltest
+
+func oneBorrower[C comparable](r *rig[C]) { r.ready(); r.settled() }
