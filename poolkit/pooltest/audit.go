@@ -58,7 +58,7 @@ func (r *rig[C]) settled() {
 // close closes the pool; then nothing may be left.
 func (r *rig[C]) close() {
 	r.Helper()
-	r.closing.Store(true)
+	r.census.closing.Store(true)
 	var err error
 	r.within(func() { err = r.pool.Load().Close() }, "Close does not return. "+
 		"Dial, Admit and Accept must return soon after their context has ended, and Shut must not wait for a peer without a bound")
@@ -84,10 +84,11 @@ func (r *rig[C]) close() {
 // end is for checks that did not come to their end.
 func (r *rig[C]) end() {
 	r.recover()
+	r.gate.Open()
 	switch {
 	case r.closed.Load():
 	case r.opened.Load():
-		r.closing.Store(true)
+		r.census.closing.Store(true)
 		done := make(chan struct{}) // closed by the goroutine, which ends with Close
 		go func() {
 			defer close(done)
@@ -117,7 +118,7 @@ func (r *rig[C]) stands() string {
 	s := r.pool.Load().Stats()
 	text := fmt.Sprintf("%d idle, %d on loan, %d on their way, %d being shut, %d waiting; %d dials under way; %d members have been made, %d of them are open",
 		s.Idle, s.OnLoan, s.Promised, s.Closing, s.Waiting, r.meter.UnderWay(),
-		len(r.census.those(func(*person[C]) bool { return true })), len(r.census.open()))
+		len(r.census.all()), len(r.census.open()))
 	if r.backend.PeerOpen != nil {
 		text += fmt.Sprintf(", the peer has %d open", r.backend.PeerOpen())
 	}

@@ -9,7 +9,7 @@ import (
 
 // claim stamps a member with its borrower.
 func (r *rig[C]) claim(l poolkit.Lease[C], borrower int) {
-	r.census.claim(l.ID(), l.Conn(), borrower, r.closing.Load())
+	r.census.claim(l.ID(), l.Conn(), borrower)
 }
 
 // yield takes the stamp off again, before the lease ends.

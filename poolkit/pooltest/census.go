@@ -2,6 +2,7 @@ package pooltest
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/vistone/poolkit/poolkit"
@@ -9,7 +10,8 @@ import (
 
 // census knows every member that a backend has made, and what became of it.
 type census[C comparable] struct {
-	tb testing.TB
+	tb      testing.TB
+	closing atomic.Bool // the pool is about to be closed, and may shut what is on loan
 
 	mu        sync.Mutex
 	members   map[C]*person[C]   // guarded by mu, as is the rest
@@ -58,7 +60,7 @@ func (cs *census[C]) arrive(id poolkit.ID, c C) {
 }
 
 // shut notes that the pool is shutting a member.
-func (cs *census[C]) shut(c C, closing bool) {
+func (cs *census[C]) shut(c C) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	p := cs.members[c]
@@ -72,7 +74,7 @@ func (cs *census[C]) shut(c C, closing bool) {
 		cs.tb.Errorf("Shut was called for member %v, which belongs to who hijacked it", p.id)
 	case p.shut > 1:
 		cs.tb.Errorf("Shut was called %d times for member %v", p.shut, p.id)
-	case p.borrower != 0 && !closing:
+	case p.borrower != 0 && !cs.closing.Load():
 		cs.tb.Errorf("Shut was called for member %v while borrower %d has it", p.id, p.borrower)
 	}
 }
@@ -87,7 +89,7 @@ func (cs *census[C]) hijack(c C) {
 }
 
 // claim notes that somebody has borrowed a member.
-func (cs *census[C]) claim(id poolkit.ID, c C, borrower int, closing bool) {
+func (cs *census[C]) claim(id poolkit.ID, c C, borrower int) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	p := cs.members[c]
@@ -99,7 +101,7 @@ func (cs *census[C]) claim(id poolkit.ID, c C, borrower int, closing bool) {
 		cs.tb.Errorf("a lease says that member %v is called %v", p.id, id)
 	case p.borrower != 0:
 		cs.tb.Errorf("member %v is lent to borrower %d while borrower %d has it", id, borrower, p.borrower)
-	case p.ended && !closing:
+	case p.ended && !cs.closing.Load():
 		cs.tb.Errorf("member %v is lent to borrower %d after it was shut", id, borrower)
 	}
 	p.borrower = borrower
@@ -134,6 +136,11 @@ func (cs *census[C]) was(c C) person[C] {
 		return *p
 	}
 	return person[C]{}
+}
+
+// all returns every member that was ever made.
+func (cs *census[C]) all() []person[C] {
+	return cs.those(func(*person[C]) bool { return true })
 }
 
 // open returns the members that have been made and not been shut.
@@ -184,4 +191,12 @@ func (cs *census[C]) allShut() {
 	for _, p := range cs.those(func(p *person[C]) bool { return p.shut != 1 && !p.hijacked }) {
 		cs.tb.Errorf("the pool is closed, and member %v was shut %d times, want once", p.id, p.shut)
 	}
+}
+
+// why returns for which reason a member has left the pool, if it has.
+func (cs *census[C]) why(id poolkit.ID) (why poolkit.Reason, gone bool) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	why, gone = cs.left[id]
+	return why, gone
 }

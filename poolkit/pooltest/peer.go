@@ -67,6 +67,7 @@ func (p *Peer) Dial(ctx context.Context, _ int) (poolkit.ID, net.Conn, error) {
 	p.last++
 	var id poolkit.ID
 	binary.BigEndian.PutUint32(id[:], p.last)
+	far.id = id
 	p.serving.Go(func() { p.serve(far) }) // ends when either end is closed
 	return id, near, nil
 }
@@ -100,6 +101,9 @@ func echo(c net.Conn) {
 
 // Kill ends a connection, as if the peer had closed it.
 func (p *Peer) Kill(c net.Conn) { _ = c.(*pipe).other.Close() } // never fails
+
+// ID returns the ID under which the peer knows a connection.
+func (p *Peer) ID(c net.Conn) poolkit.ID { return c.(*pipe).other.id }
 
 // Open returns how many connections the peer serves.
 func (p *Peer) Open() int {

@@ -6,12 +6,15 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/vistone/poolkit/poolkit"
 )
 
 // pipe is one end of a pipe. It knows when either end has been closed.
 type pipe struct {
 	net.Conn
 	other *pipe
+	id    poolkit.ID // at the peer's end
 	ended context.Context
 	end   context.CancelFunc
 }

@@ -14,6 +14,7 @@ func backend(testing.TB) pooltest.Backend[net.Conn] {
 	return pooltest.Backend[net.Conn]{
 		Config:   p.Config(1),
 		Echo:     pooltest.Echo[net.Conn],
+		PeerID:   func(c net.Conn) (poolkit.ID, error) { return p.ID(c), nil },
 		PeerOpen: p.Open,
 		Kill:     func(_ poolkit.ID, c net.Conn) { p.Kill(c) },
 		Refuse:   p.Refuse,

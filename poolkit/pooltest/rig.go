@@ -40,6 +40,7 @@ type rig[C comparable] struct {
 	bubble  bool
 
 	// For the check to set before it opens the pool.
+	gate   Gate                                      // for chaos; open in the end
 	chaos  func(poolkit.Dialer[C]) poolkit.Dialer[C] // around Dial, and around Admit
 	hurts  func(callback string)                     // called by each callback; may panic
 	moment int                                       // which of the check's moments it is
@@ -54,7 +55,7 @@ type rig[C comparable] struct {
 
 	panics sightings
 
-	opened, closing, closed atomic.Bool
+	opened, closed atomic.Bool
 }
 
 // open opens the pool.

@@ -25,7 +25,14 @@ func RunInBubble[C comparable](t *testing.T, f Factory[C]) {
 	t.Helper()
 	for _, c := range checks[C]() {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { perform(t, f, c, true) })
+			skipped := false
+			synctest.Test(t, func(t *testing.T) {
+				defer func() { skipped = t.Skipped() }()
+				perform(t, f, c, true)
+			})
+			if skipped {
+				t.SkipNow() // the bubble does not tell
+			}
 		})
 	}
 }

@@ -22,7 +22,7 @@ func (r *rig[C]) tapped(cfg poolkit.Config[C]) poolkit.Config[C] {
 	}
 	shut := cfg.Shut
 	cfg.Shut = func(c C) error {
-		r.census.shut(c, r.closing.Load())
+		r.census.shut(c)
 		err := shut(c)
 		r.event("Shut")
 		return err

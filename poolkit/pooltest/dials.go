@@ -1,0 +1,159 @@
+package pooltest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vistone/poolkit/poolkit"
+)
+
+// Dials are slow and many wait. No more are under way than allowed, which look checks at
+// every event.
+func cappedDials[C comparable](r *rig[C]) {
+	r.needs(r.backend.Config.Dialer != nil, "Dialer")
+	r.chaos = func(d poolkit.Dialer[C]) poolkit.Dialer[C] { return Slow(d, 10*time.Millisecond) }
+	r.open()
+	var callers sync.WaitGroup
+	for i := range 2 * everybody {
+		callers.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), r.patience())
+			defer cancel()
+			l, err := r.pool.Load().Acquire(ctx)
+			if err != nil {
+				r.Errorf("Acquire: %v", err)
+				return
+			}
+			r.claim(l, i+1)
+			r.works(l, i+1, "that was slow to come")
+			r.giveBack(l, i+1)
+		})
+	}
+	r.within(callers.Wait, "callers wait for ever for members that are slow to come")
+	if n := r.meter.Most(); n != dialing && r.backend.Config.Acceptor == nil {
+		r.Errorf("at most %d dials were under way at once though everybody waited, want %d", n, dialing)
+	}
+	r.settled()
+}
+
+// Dials fail, return nothing and panic, now and then.
+func failingDials[C comparable](r *rig[C]) {
+	r.chaos = func(d poolkit.Dialer[C]) poolkit.Dialer[C] {
+		nothing := poolkit.DialerFunc[C](func(context.Context, int) (id poolkit.ID, none C, err error) { return })
+		return Panicking(every(Flaky(d, 5, errInjected), 3, nothing), 4, errInjected)
+	}
+	r.ready()
+	for range everybody {
+		l := r.borrow(1)
+		r.yield(l, 1)
+		l.Discard()
+	}
+	r.settled()
+}
+
+// An error that waiting does not cure is told to everybody who waits, and to everybody
+// who comes later, until it is over.
+func permanentError[C comparable](r *rig[C]) {
+	var over atomic.Bool
+	r.gate.Close()
+	r.chaos = func(d poolkit.Dialer[C]) poolkit.Dialer[C] {
+		failing := Gated(Failing[C](poolkit.Permanent(errInjected)), &r.gate)
+		return poolkit.DialerFunc[C](func(ctx context.Context, shard int) (poolkit.ID, C, error) {
+			if over.Load() {
+				return d.Dial(ctx, shard)
+			}
+			return failing.Dial(ctx, shard)
+		})
+	}
+	p := r.open()
+	ctx, cancel := context.WithTimeout(context.Background(), r.patience())
+	defer cancel()
+	type told struct {
+		err error
+		at  time.Time
+	}
+	const callers = 50
+	answers := make(chan told, callers) // gets one answer from each caller; never closed
+	for range callers {
+		go func() {
+			_, err := p.Acquire(ctx)
+			answers <- told{err, time.Now()}
+		}()
+	}
+	r.eventually(func() bool { return p.Stats().Waiting == callers }, "%d callers are to wait", callers)
+	known := time.Now()
+	r.gate.Open()
+	for range callers {
+		a := <-answers
+		if !errors.Is(a.err, errInjected) || !poolkit.IsPermanent(a.err) {
+			r.Errorf("a caller who waits is told %v, want the permanent error %v", a.err, errInjected)
+		}
+		if after := a.at.Sub(known); r.bubble && after > 0 {
+			r.Errorf("a caller who waits is told %v after the permanent error was known, want at once", after)
+		}
+	}
+	if _, err := p.Acquire(ctx); !errors.Is(err, errInjected) {
+		r.Errorf("a caller who comes later is told %v, want the permanent error %v", err, errInjected)
+	}
+	over.Store(true)
+	r.eventually(func() bool { return r.oneWorks(p) }, "the permanent error is over, and the pool lends no member that works")
+	r.full()
+	r.settled()
+}
+
+// Members arrive after the pool has been flushed, and after it has been closed. They are
+// shut, each once.
+func tooLate[C comparable](r *rig[C]) {
+	r.chaos = func(d poolkit.Dialer[C]) poolkit.Dialer[C] {
+		return poolkit.DialerFunc[C](func(ctx context.Context, shard int) (poolkit.ID, C, error) {
+			id, c, err := d.Dial(ctx, shard)
+			_ = r.gate.Pass(context.Background()) // never fails
+			return id, c, err
+		})
+	}
+	p := r.ready()
+	late := func() []person[C] { // returns members that are on their way
+		r.Helper()
+		before := len(r.census.all())
+		r.gate.Close()
+		p.Flush()
+		var late []person[C]
+		r.eventually(func() bool { late = r.census.all()[before:]; return len(late) > 0 },
+			"after a flush nothing is made anew")
+		return late
+	}
+	stale := late()
+	p.Flush()
+	r.gate.Open()
+	r.eventually(func() bool {
+		for _, m := range stale {
+			if r.census.was(m.conn).shut == 0 {
+				return false
+			}
+		}
+		return true
+	}, "members that were on their way during a flush are not shut when they arrive")
+	r.full()
+
+	late()
+	r.census.closing.Store(true)
+	closed := make(chan struct{}) // closed by the goroutine, which ends with Close
+	go func() {
+		defer close(closed)
+		if err := p.Close(); err != nil {
+			r.Errorf("Close: %v", err)
+		}
+	}()
+	r.eventually(func() bool { _, err := p.Acquire(r.Context()); return errors.Is(err, poolkit.ErrClosed) },
+		"the pool is being closed, and still lends members")
+	select {
+	case <-closed:
+		r.Errorf("Close has returned while members are on their way")
+	default:
+	}
+	r.gate.Open()
+	r.within(func() { <-closed }, "Close does not return although every dial has ended")
+	r.close()
+}

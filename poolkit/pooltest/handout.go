@@ -1,3 +1,0 @@
-package pooltest
-
-func oneBorrower[C comparable](r *rig[C]) { r.ready(); r.settled() }
