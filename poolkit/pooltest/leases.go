@@ -100,14 +100,18 @@ func releasedServesNext[C comparable](r *rig[C]) {
 	r.settled()
 }
 
+// A member that is discarded has ended for both ends, and the others have not.
 func discardedIsEnded[C comparable](r *rig[C]) {
 	r.ready()
-	for i := range everybody {
-		l := r.borrow(i + 1)
+	all := r.hold(everybody)
+	for i, l := range all {
 		r.yield(l, i+1)
 		l.Discard()
 		if n := r.census.was(l.Conn()).shut; n != 1 {
 			r.Errorf("when Discard has returned, member %v has been shut %d times", l.ID(), n)
+		}
+		for n, other := range all[i+1:] {
+			r.works(other, i+n+2, "beside one that was shut")
 		}
 		if r.backend.Echo == nil {
 			continue

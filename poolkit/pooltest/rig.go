@@ -169,10 +169,15 @@ func poll(bubble bool, true_ func() bool) bool {
 	return true
 }
 
-// eventually fails the check if something does not come true.
+// eventually fails the check if something does not come true. When the check has failed
+// already it ends here: what else is wrong may follow from that.
 func (r *rig[C]) eventually(true_ func() bool, format string, args ...any) {
 	r.Helper()
-	if !poll(r.bubble, true_) {
+	came := poll(r.bubble, func() bool { return r.Failed() || true_() })
+	if r.Failed() {
+		r.FailNow()
+	}
+	if !came {
 		r.Errorf(format, args...)
 		r.Fatalf("that is how it stands after %v: %v", r.patience(), r.stands())
 	}

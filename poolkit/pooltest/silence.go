@@ -23,12 +23,12 @@ func silentPeer[C comparable](r *rig[C]) {
 	}
 	r.atOnce("TryAcquire", func() {
 		if l, ok := p.TryAcquire(); ok {
-			r.claim(l, everybody)
-			r.yield(l, everybody)
-			l.Discard()
+			go l.Release() // may shut it, which is for later; Close waits for it
 		}
 	})
-	r.atOnce("Release", func() { r.giveBack(all[1], 2) })
+	if !r.single {
+		r.atOnce("Release", func() { r.giveBack(all[1], 2) })
+	}
 	r.within(func() {
 		r.yield(all[2], 3)
 		all[2].Discard()
@@ -80,12 +80,33 @@ func recovers[C comparable](trouble func(*Backend[C]) func(), what string) func(
 			if r.backend.Config.Dialer != nil {
 				r.eventually(func() bool { return r.meter.Dials() > dials }, "while the peer is in trouble, nothing is dialled")
 			}
+			r.giveUp()
 			r.backend.Recover()
 			r.eventually(func() bool { return r.oneWorks(p) }, "the peer has recovered, and the pool lends no member that works")
 			r.full()
 		}
 		r.settled()
 	}
+}
+
+// giveUp waits, in virtual time, until dials that nobody answers have failed. In real
+// time it dials by itself, where the backend lets others decide for how long.
+func (r *rig[C]) giveUp() {
+	cfg := &r.backend.Config
+	if r.bubble {
+		<-time.After(15 * time.Second)
+		return
+	}
+	if cfg.Dialer == nil || cfg.DialTimeout == poolkit.NoTimeout {
+		return
+	}
+	r.within(func() {
+		ctx, cancel := r.briefly()
+		defer cancel()
+		if _, c, err := cfg.Dialer.Dial(ctx, 0); err == nil {
+			_ = cfg.Shut(c) // it was the peer's choice to answer
+		}
+	}, "Dial does not return though its context has ended")
 }
 
 // oneWorks tries a member, and discards it if it does not work.

@@ -20,12 +20,13 @@ func (r *rig[C]) tapped(cfg poolkit.Config[C]) poolkit.Config[C] {
 	if a := cfg.Acceptor; a != nil {
 		cfg.Acceptor = &tappedAcceptor[C]{r, a, r.source(poolkit.DialerFunc[C](r.admit), "Admit")}
 	}
-	shut := cfg.Shut
-	cfg.Shut = func(c C) error {
-		r.census.shut(c)
-		err := shut(c)
-		r.event("Shut")
-		return err
+	if shut := cfg.Shut; shut != nil { // else let the pool say so
+		cfg.Shut = func(c C) error {
+			r.census.shut(c)
+			err := shut(c)
+			r.event("Shut")
+			return err
+		}
 	}
 	r.tapChecks(&cfg)
 	r.tapFacts(&cfg)
