@@ -57,6 +57,7 @@ func failingDials[C comparable](r *rig[C]) {
 // who comes later, until it is over.
 func permanentError[C comparable](r *rig[C]) {
 	var over atomic.Bool
+	var known atomic.Pointer[time.Time] // when the pool was first told
 	r.gate.Close()
 	r.chaos = func(d poolkit.Dialer[C]) poolkit.Dialer[C] {
 		failing := Gated(Failing[C](poolkit.Permanent(errInjected)), &r.gate)
@@ -64,36 +65,32 @@ func permanentError[C comparable](r *rig[C]) {
 			if over.Load() {
 				return d.Dial(ctx, shard)
 			}
-			return failing.Dial(ctx, shard)
+			id, c, err := failing.Dial(ctx, shard)
+			if now := time.Now(); poolkit.IsPermanent(err) {
+				known.CompareAndSwap(nil, &now)
+			}
+			return id, c, err
 		})
 	}
 	p := r.open()
 	ctx, cancel := context.WithTimeout(context.Background(), r.patience())
 	defer cancel()
-	type told struct {
-		err error
-		at  time.Time
-	}
-	const callers = 50
-	answers := make(chan told, callers) // gets one answer from each caller; never closed
-	for range callers {
-		go func() {
+	var callers sync.WaitGroup
+	const n = 50
+	for range n {
+		callers.Go(func() {
 			_, err := p.Acquire(ctx)
-			answers <- told{err, time.Now()}
-		}()
+			switch now := time.Now(); {
+			case !errors.Is(err, errInjected) || !poolkit.IsPermanent(err):
+				r.Errorf("a caller who waits is told %v, want the permanent error %v", err, errInjected)
+			case r.bubble && now.After(*known.Load()):
+				r.Errorf("a caller who waits is told of a permanent error %v later, want at once", now.Sub(*known.Load()))
+			}
+		})
 	}
-	r.eventually(func() bool { return p.Stats().Waiting == callers }, "%d callers are to wait", callers)
-	known := time.Now()
+	r.eventually(func() bool { return p.Stats().Waiting == n }, "%d callers are to wait", n)
 	r.gate.Open()
-	for range callers {
-		a := <-answers
-		if !errors.Is(a.err, errInjected) || !poolkit.IsPermanent(a.err) {
-			r.Errorf("a caller who waits is told %v, want the permanent error %v", a.err, errInjected)
-		}
-		if after := a.at.Sub(known); r.bubble && after > 0 {
-			r.Errorf("a caller who waits is told %v after the permanent error was known, want at once", after)
-		}
-	}
+	r.within(callers.Wait, "callers wait on though there is a permanent error")
 	if _, err := p.Acquire(ctx); !errors.Is(err, errInjected) {
 		r.Errorf("a caller who comes later is told %v, want the permanent error %v", err, errInjected)
 	}
