@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,7 +46,7 @@ type fault struct {
 var faults = []fault{
 	{
 		"a goroutine for each member that does not end", "EveryMemberWorks",
-		"goroutines are left over after the pool has been closed",
+		"12 like this:",
 		func(b *Backend[net.Conn], _ *Peer, never <-chan struct{}) {
 			dial(b, func(ctx context.Context, inner poolkit.Dialer[net.Conn]) (poolkit.ID, net.Conn, error) {
 				go func() { <-never }()
@@ -445,20 +446,98 @@ var faults = []fault{
 	},
 }
 
+// faultsOfAcceptors are those of backends that accept.
+var faultsOfAcceptors = []fault{
+	{
+		"Accept that ignores its context", "EveryMemberWorks",
+		"Close does not return. Dial, Admit and Accept must return soon after their context has ended",
+		func(b *Backend[net.Conn], _ *Peer, never <-chan struct{}) {
+			inner := b.Config.Acceptor
+			var offers atomic.Int32
+			b.Config.Acceptor = acceptorFunc(func(ctx context.Context) (poolkit.Offer[net.Conn], error) {
+				if offers.Add(1) > everybody { // nobody else calls
+					<-never
+				}
+				return inner.Accept(ctx)
+			})
+		},
+	},
+	{
+		"neither an offer nor an error", "EveryMemberWorks",
+		"Accept returned neither an offer nor an error",
+		func(b *Backend[net.Conn], _ *Peer, _ <-chan struct{}) {
+			inner := b.Config.Acceptor
+			var offers atomic.Int32
+			b.Config.Acceptor = acceptorFunc(func(ctx context.Context) (poolkit.Offer[net.Conn], error) {
+				if offers.Add(1) == 3 {
+					return nil, nil
+				}
+				return inner.Accept(ctx)
+			})
+		},
+	},
+	{
+		"Refuse that leaves the peer's end open", "ThePoolRecoversFromDialsThatFail",
+		"the peer does not have as many members open as the pool",
+		func(b *Backend[net.Conn], p *Peer, _ <-chan struct{}) {
+			inner := b.Config.Acceptor
+			b.Config.Acceptor = acceptorFunc(func(ctx context.Context) (poolkit.Offer[net.Conn], error) {
+				o, err := inner.Accept(ctx)
+				return forgetful{o, p}, err
+			})
+		},
+	},
+	{
+		"Admit that ignores its context", "ASilentPeerHoldsUpNobody",
+		"Close does not return. Dial, Admit and Accept must return soon after their context has ended",
+		func(b *Backend[net.Conn], _ *Peer, _ <-chan struct{}) {
+			inner := b.Config.Acceptor
+			b.Config.Acceptor = acceptorFunc(func(ctx context.Context) (poolkit.Offer[net.Conn], error) {
+				o, err := inner.Accept(ctx)
+				return patient{o}, err
+			})
+		},
+	},
+}
+
+type acceptorFunc func(context.Context) (poolkit.Offer[net.Conn], error)
+
+func (f acceptorFunc) Accept(ctx context.Context) (poolkit.Offer[net.Conn], error) { return f(ctx) }
+
+// forgetful is an offer whose Refuse does not tell the peer.
+type forgetful struct {
+	poolkit.Offer[net.Conn]
+	peer *Peer
+}
+
+func (o forgetful) Refuse() {
+	o.Offer.Refuse()
+	o.peer.mu.Lock()
+	o.peer.open++
+	o.peer.mu.Unlock()
+}
+
+// patient is an offer whose Admit waits for the peer.
+type patient struct{ poolkit.Offer[net.Conn] }
+
+func (o patient) Admit(_ context.Context, id poolkit.ID) (net.Conn, error) {
+	return o.Offer.Admit(context.Background(), id)
+}
+
 func TestTheSuiteFindsWhatIsWrong(t *testing.T) {
 	byName := make(map[string]check[net.Conn])
 	for _, c := range checks[net.Conn]() {
 		byName[c.name] = c
 	}
-	for _, f := range faults {
+	find := func(f fault, make func(testing.TB, *Peer) Backend[net.Conn]) {
 		t.Run(strings.ReplaceAll(f.name, " ", "_"), func(t *testing.T) {
 			c, ok := byName[f.check]
 			if !ok {
 				t.Fatalf("there is no check %s", f.check)
 			}
-			r := verdict(t, c, func(_ testing.TB, never <-chan struct{}) Backend[net.Conn] {
+			r := verdict(t, c, func(tb testing.TB, never <-chan struct{}) Backend[net.Conn] {
 				p := new(Peer)
-				b := sound(p)
+				b := make(tb, p)
 				f.make(&b, p, never)
 				return b
 			})
@@ -466,5 +545,11 @@ func TestTheSuiteFindsWhatIsWrong(t *testing.T) {
 				t.Errorf("%s does not say %q, but (failed: %t):\n%s", f.check, f.says, r.Failed(), r.text())
 			}
 		})
+	}
+	for _, f := range faults {
+		find(f, func(_ testing.TB, p *Peer) Backend[net.Conn] { return sound(p) })
+	}
+	for _, f := range faultsOfAcceptors {
+		find(f, called)
 	}
 }

@@ -1,6 +1,8 @@
 package pooltest
 
 import (
+	"fmt"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -10,30 +12,29 @@ import (
 // the bubble's.
 func goroutines() map[string]string {
 	buf := make([]byte, 1<<16)
-	for n := runtime.Stack(buf, true); ; n = runtime.Stack(buf, true) {
-		if n < len(buf) {
-			buf = buf[:n]
-			break
-		}
+	n := runtime.Stack(buf, true)
+	for n == len(buf) {
 		buf = make([]byte, 2*len(buf))
+		n = runtime.Stack(buf, true)
 	}
-	stacks := strings.Split(string(buf), "\n\n")
+	stacks := strings.Split(string(buf[:n]), "\n\n")
 	bubble := bubbleOf(stacks[0]) // ours is the first
 	all := make(map[string]string, len(stacks))
 	for _, stack := range stacks {
 		if bubbleOf(stack) == bubble {
 			id, _, _ := strings.Cut(strings.TrimPrefix(stack, "goroutine "), " ")
-			all[id] = stack
+			all[id] = strings.TrimSpace(stack)
 		}
 	}
 	return all
 }
 
-// bubbleOf returns what a stack says of its goroutine's bubble: its number, or nothing.
+var inBubble = regexp.MustCompile(`synctest bubble \d+`)
+
+// bubbleOf returns what a stack says of its goroutine's bubble, or nothing.
 func bubbleOf(stack string) string {
 	header, _, _ := strings.Cut(stack, "\n")
-	_, bubble, _ := strings.Cut(header, "synctest bubble ")
-	return strings.TrimRight(bubble, "]:")
+	return inBubble.FindString(header)
 }
 
 // noneLeft fails the test if there are goroutines that were not there before, and do not
@@ -52,7 +53,27 @@ func noneLeft(tb testing.TB, before map[string]string, bubble bool) {
 	}) {
 		return
 	}
-	tb.Errorf("%d goroutines are left over after the pool has been closed and the peer has been cleaned up.\n"+
-		"Whatever the backend starts has to end by the time Config.Closed returns, or soon after:\n\n%s",
-		len(left), strings.Join(left, "\n\n"))
+	tb.Errorf("%d goroutines are left over after the pool was closed and the peer cleaned up. "+
+		"Whatever the backend starts has to end by the time Config.Closed returns, or soon after.%s",
+		len(left), summary(left))
+}
+
+// peculiar is what differs between goroutines that do the same.
+var peculiar = regexp.MustCompile(`^goroutine \d+ .*|0x[0-9a-f]+|in goroutine \d+`)
+
+// summary shows each of the stacks once that differ.
+func summary(stacks []string) string {
+	count := make(map[string]int)
+	for _, stack := range stacks {
+		count[peculiar.ReplaceAllString(stack, "")]++
+	}
+	var text strings.Builder
+	for _, stack := range stacks {
+		key := peculiar.ReplaceAllString(stack, "")
+		if n := count[key]; n > 0 {
+			fmt.Fprintf(&text, "\n\n%d like this:\n%s", n, stack)
+			count[key] = 0
+		}
+	}
+	return text.String()
 }

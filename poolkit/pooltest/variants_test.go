@@ -59,7 +59,7 @@ func ofSingleUse(testing.TB) Backend[*tidy] {
 // callers are peers that open members by themselves: so many at a time, and another for
 // each that ends. They are an Acceptor.
 type callers struct {
-	peer   Peer
+	peer   *Peer
 	offers chan *call // sent to by the callers, never closed
 	ctx    context.Context
 	lines  sync.WaitGroup // goroutines of the callers
@@ -104,7 +104,7 @@ func (*call) Shard() int { return 0 }
 func (c *call) Refuse() { c.near.Close() }
 
 func (c *call) Admit(ctx context.Context, id poolkit.ID) (net.Conn, error) {
-	p := &c.callers.peer
+	p := c.callers.peer
 	err := p.silence.Pass(ctx)
 	if p.mu.Lock(); p.refuses && err == nil {
 		err = ErrRefused
@@ -122,8 +122,11 @@ func (c *call) Admit(ctx context.Context, id poolkit.ID) (net.Conn, error) {
 }
 
 // accepting is a backend whose peers call.
-func accepting(tb testing.TB) Backend[net.Conn] {
-	cs := &callers{offers: make(chan *call)}
+func accepting(tb testing.TB) Backend[net.Conn] { return called(tb, new(Peer)) }
+
+// called is a backend whose peers call, and which they do as p.
+func called(tb testing.TB, p *Peer) Backend[net.Conn] {
+	cs := &callers{peer: p, offers: make(chan *call)}
 	ctx, hangUp := context.WithCancel(context.Background())
 	cs.ctx = ctx
 	for range everybody {
@@ -133,7 +136,7 @@ func accepting(tb testing.TB) Backend[net.Conn] {
 		hangUp()
 		cs.lines.Wait()
 	})
-	b := sound(&cs.peer)
+	b := sound(p)
 	b.Config.Dialer, b.Config.Acceptor = nil, cs
 	return b
 }
