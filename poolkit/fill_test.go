@@ -306,6 +306,7 @@ func TestAMemberThatEndsWhileItArrivesIsNeverLent(t *testing.T) {
 		if l := acquire(t, p); l.Conn().ended.Load() {
 			t.Errorf("got %v, which had ended", l.ID())
 		}
+		synctest.Wait()
 		if s := p.Stats(); s.Failed != 1 {
 			t.Errorf("%d failures, want 1", s.Failed)
 		}
