@@ -61,6 +61,17 @@ func New[C any](cfg Config[C]) (*Pool[C], error) {
 	return p, nil
 }
 
+// Config returns the configuration of the pool, with the defaults filled in. Its bounds
+// are those that New was given: Resize does not change it.
+func (p *Pool[C]) Config() Config[C] {
+	cfg := p.cfg
+	if cfg.FirstID != nil {
+		id := *cfg.FirstID // the caller may change it
+		cfg.FirstID = &id
+	}
+	return cfg
+}
+
 // order issues tickets, under mu. The caller unlocks and then calls dialAll.
 func (p *Pool[C]) order() []ticket {
 	tickets := p.ledger.order()

@@ -1,0 +1,5 @@
+//go:build race
+
+package poolnet_test
+
+const underRace = true
