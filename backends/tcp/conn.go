@@ -3,6 +3,7 @@ package tcp
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -20,35 +21,50 @@ import (
 // or write has failed, timed out or is still under way, if one direction has been
 // closed, or if the peer has sent more than was read.
 type Conn struct {
-	raw    net.Conn  // the socket, or what stands for it
-	secure *tls.Conn // on raw; nil without TLS
-	stream net.Conn  // the one of the two that carries what users write
+	raw     net.Conn    // the socket, or what stands for it
+	secure  *tls.Conn   // nil without TLS
+	wire    *wire       // between the two; nil without TLS
+	stream  net.Conn    // the one of raw and secure that carries what users write
+	socket  *socket     // nil where raw shows none
+	lookout *lookout    // looks at socket; nil without
+	number  uint64      // the lookout's
+	stop    func() bool // unwatch
 
 	busy    atomic.Int32 // reads and writes under way
 	spoiled atomic.Bool  // must not be used again
-	used    atomic.Bool  // somebody has had it, so that nothing may have arrived unasked
+	used    atomic.Bool  // somebody has read or written: from then on nothing may arrive unasked
+	dirty   atomic.Bool  // the same, since TLS was last drained
 	timed   atomic.Bool  // somebody has set a deadline
+	scrap   [1]byte      // drain's
 
 	mu      sync.Mutex
 	lease   poolkit.Lease[*Conn] // guarded by mu, as is all that follows
 	watcher poolkit.Watcher      // while it is idle
-	gone    bool                 // the peer has ended it
+	onEnd   func()               // called once it is not the pool's any more
+	gone    bool                 // the peer has ended it, or one half of it
 	shut    bool                 // it has been closed, or is about to be
-
-	stop func() bool // unwatch, made once
 }
 
 var _ net.Conn = (*Conn)(nil)
 
-// newConn makes a Conn of a connection that is set up. secure runs on raw; nil is
-// plain TCP.
-func newConn(raw net.Conn, secure *tls.Conn) (*Conn, error) {
+// newConn makes a Conn of a connection that is set up. Its TLS, unless secure is nil,
+// runs on newWire(raw). From now on l looks at it, if it has a socket. Where that
+// fails, raw is the caller's still.
+func newConn(raw net.Conn, secure *tls.Conn, l *lookout) (*Conn, error) {
 	c := &Conn{raw: raw, secure: secure, stream: raw}
+	c.stop = c.unwatch
 	if secure != nil {
 		c.stream = secure
+		c.wire = secure.NetConn().(*wire)
+		c.socket = c.wire.socket
+	} else {
+		c.socket = socketOf(raw)
 	}
-	c.stop = c.unwatch
-	return c, nil
+	if c.socket == nil {
+		return c, nil
+	}
+	c.lookout = l
+	return c, l.add(c)
 }
 
 // LocalAddr returns the local address.
@@ -77,6 +93,7 @@ func (c *Conn) ID() poolkit.ID {
 // connection is not used again once it has been called.
 func (c *Conn) NetConn() net.Conn {
 	c.spoiled.Store(true)
+	c.depart()
 	return c.stream
 }
 
@@ -91,24 +108,57 @@ func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 
 // Read implements [net.Conn].
 func (c *Conn) Read(p []byte) (int, error) {
-	c.busy.Add(1)
-	defer c.busy.Add(-1)
+	c.begin()
 	n, err := c.stream.Read(p)
-	if err != nil {
-		c.spoiled.Store(true)
-	}
-	return n, err
+	return n, c.done("read", err)
 }
 
 // Write implements [net.Conn].
 func (c *Conn) Write(p []byte) (int, error) {
-	c.busy.Add(1)
-	defer c.busy.Add(-1)
+	c.begin()
 	n, err := c.stream.Write(p)
-	if err != nil {
-		c.spoiled.Store(true)
+	return n, c.done("write", err)
+}
+
+// ReadFrom implements [io.ReaderFrom], so that [io.Copy] to a plain connection may leave
+// the copying to the system.
+func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	c.begin()
+	n, err := io.Copy(c.stream, r)
+	return n, c.done("write", err)
+}
+
+// WriteTo implements [io.WriterTo], for the same.
+func (c *Conn) WriteTo(w io.Writer) (int64, error) {
+	c.begin()
+	n, err := io.Copy(w, c.stream)
+	c.spoiled.Store(true) // it was read to its end
+	return n, c.done("read", err)
+}
+
+// begin begins a read or write.
+func (c *Conn) begin() {
+	c.busy.Add(1)
+	if !c.dirty.Load() {
+		c.used.Store(true)
+		c.dirty.Store(true)
 	}
-	return n, err
+}
+
+// done ends a read or write, and returns its error.
+func (c *Conn) done(op string, err error) error {
+	c.busy.Add(-1)
+	if err == nil {
+		return nil
+	}
+	c.spoiled.Store(true)
+	c.mu.Lock()
+	shut := c.shut
+	c.mu.Unlock()
+	if shut {
+		return c.opError(op, net.ErrClosed)
+	}
+	return err
 }
 
 // SetDeadline implements [net.Conn]. Deadlines end with the lease.
@@ -146,7 +196,7 @@ func (c *Conn) Close() error {
 	if !c.claim() {
 		return nil
 	}
-	err := c.stream.Close()
+	err := c.finish()
 	c.mu.Lock()
 	l := c.lease
 	c.mu.Unlock()
@@ -159,7 +209,31 @@ func (c *Conn) end() error {
 	if !c.claim() {
 		return nil
 	}
+	return c.finish()
+}
+
+// finish closes the connection. It does not wait for the peer: where there is no room
+// for it, TLS's word that it ends is left out.
+func (c *Conn) finish() error {
+	c.depart()
+	if c.wire != nil {
+		c.wire.hasty.Store(true)
+	}
 	return c.stream.Close()
+}
+
+// depart takes the connection out of the books of whoever keeps any.
+func (c *Conn) depart() {
+	if c.lookout != nil {
+		c.lookout.remove(c)
+	}
+	c.mu.Lock()
+	tell := c.onEnd
+	c.onEnd = nil
+	c.mu.Unlock()
+	if tell != nil {
+		tell()
+	}
 }
 
 // claim makes the caller the one who ends the connection. It reports false when
@@ -176,7 +250,6 @@ func (c *Conn) claim() bool {
 
 // lent tells the connection of its lease, which ends with it.
 func (c *Conn) lent(l poolkit.Lease[*Conn]) {
-	c.used.Store(true)
 	c.mu.Lock()
 	c.lease = l
 	c.mu.Unlock()

@@ -1,0 +1,116 @@
+package tcp
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"testing"
+)
+
+// poolOf starts a pool that is closed with the test, and waits until n connections are
+// idle.
+func poolOf(tb testing.TB, n int, cfg DialConfig) *pool {
+	tb.Helper()
+	if cfg.MinCapacity == 0 && cfg.MaxCapacity == 0 {
+		cfg.MinCapacity, cfg.MaxCapacity = n, n
+	}
+	p, err := Dial(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { p.Close() })
+	ready(tb, p, n)
+	return p
+}
+
+// BenchmarkHit is an acquire and a release of a connection that stands ready.
+func BenchmarkHit(b *testing.B) {
+	for _, secure := range []bool{false, true} {
+		b.Run(name(secure), func(b *testing.B) {
+			srv, conf := echoServer(b, secure)
+			p := poolOf(b, 1, DialConfig{Addr: srv.addr, TLS: conf})
+			b.ReportAllocs()
+			for b.Loop() {
+				l, err := p.Acquire(b.Context())
+				if err != nil {
+					b.Fatal(err)
+				}
+				l.Release()
+			}
+		})
+	}
+}
+
+// BenchmarkUse is the same with a request and its answer between, so that TLS has
+// something to look through.
+func BenchmarkUse(b *testing.B) {
+	for _, secure := range []bool{false, true} {
+		b.Run(name(secure)+"/pool", func(b *testing.B) {
+			srv, conf := echoServer(b, secure)
+			p := poolOf(b, 1, DialConfig{Addr: srv.addr, TLS: conf})
+			b.ReportAllocs()
+			for b.Loop() {
+				l, err := p.Acquire(b.Context())
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := exchange(l.Conn()); err != nil {
+					b.Fatal(err)
+				}
+				l.Release()
+			}
+		})
+		b.Run(name(secure)+"/kept", func(b *testing.B) {
+			srv, conf := echoServer(b, secure)
+			conn := bare(b, srv.addr, conf)
+			defer conn.Close()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := exchange(conn); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(name(secure)+"/dial", func(b *testing.B) {
+			srv, conf := echoServer(b, secure)
+			b.ReportAllocs()
+			for b.Loop() {
+				conn := bare(b, srv.addr, conf)
+				if err := exchange(conn); err != nil {
+					b.Fatal(err)
+				}
+				conn.Close()
+			}
+		})
+	}
+}
+
+func bare(b *testing.B, addr string, conf *tls.Config) net.Conn {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if conf == nil {
+		return conn
+	}
+	secure := tls.Client(conn, conf)
+	if err := secure.HandshakeContext(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	return secure
+}
+
+func name(secure bool) string {
+	if secure {
+		return "tls"
+	}
+	return "plain"
+}
+
+func echoServer(tb testing.TB, secure bool) (*upstream, *tls.Config) {
+	if !secure {
+		return startUpstream(tb, nil, echo), nil
+	}
+	conf, client := certificate(tb)
+	return startUpstream(tb, conf, echo), client
+}

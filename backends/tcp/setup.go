@@ -1,0 +1,84 @@
+package tcp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/vistone/poolkit/backends/trust"
+)
+
+// setUp makes an open connection fit for use. Where it fails, it has closed it.
+func (t *trial) setUp(ctx context.Context, raw net.Conn) (*Conn, error) {
+	secure, err := t.handshake(ctx, raw)
+	if err != nil {
+		_ = raw.Close()
+		return nil, handshakeError(t.server, err)
+	}
+	c, err := newConn(raw, secure, t.lookout)
+	if err == nil && t.prepare != nil {
+		err = t.prepared(ctx, c)
+	}
+	if err != nil {
+		_ = c.end()
+		return nil, err
+	}
+	return c, nil
+}
+
+// handshake starts TLS, if it is to be used.
+func (t *trial) handshake(ctx context.Context, raw net.Conn) (secure *tls.Conn, err error) {
+	if t.tls == nil {
+		return nil, nil
+	}
+	defer catch("a function of DialConfig.TLS", &err)
+	secure = tls.Client(newWire(raw), t.tlsTo(t.server))
+	return secure, secure.HandshakeContext(ctx)
+}
+
+// tlsTo returns the configuration for connections to a server.
+func (d *dialer) tlsTo(server string) *tls.Config {
+	conf := d.tls.Clone()
+	known := server
+	if conf.ServerName == "" {
+		conf.ServerName, _, _ = net.SplitHostPort(server)
+	} else {
+		known = conf.ServerName
+	}
+	if d.sessions != nil {
+		conf.ClientSessionCache = d.sessions.of(server)
+	}
+	if d.trust != nil {
+		conf = trust.Config(conf, d.trust, known)
+	}
+	return conf
+}
+
+// prepared lets the user prepare a new connection.
+func (t *trial) prepared(ctx context.Context, c *Conn) error {
+	if err := under(ctx, "Prepare", c, t.prepare); err != nil {
+		return fmt.Errorf("prepare a connection to %s: %w", t.server, err)
+	}
+	if !healthy(c) {
+		return fmt.Errorf("prepare a connection to %s: %w", t.server, errUnprepared)
+	}
+	return nil
+}
+
+var errUnprepared = errors.New("it cannot be used after Prepare: read all that the server answers, " +
+	"return the errors of reads and writes, and leave it open")
+
+// under calls a user's function with a connection that nobody else has. When ctx ends,
+// so does the connection: the function may wait for the peer and need not look at ctx.
+func under(ctx context.Context, name string, c *Conn, f func(context.Context, *Conn) error) (err error) {
+	stop := context.AfterFunc(ctx, func() { _ = c.end() })
+	defer func() {
+		if !stop() {
+			err = errors.Join(context.Cause(ctx), err)
+		}
+	}()
+	defer catch(name, &err)
+	return f(ctx, c)
+}

@@ -1,0 +1,189 @@
+package tcp
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// certificate returns a server's TLS configuration, with a self-signed certificate for
+// localhost, and a client's that trusts it.
+func certificate(tb testing.TB) (server, client *tls.Config) {
+	tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		NotBefore:             time.Now().Add(-12 * time.Hour),
+		NotAfter:              time.Now().Add(12 * time.Hour),
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		DNSNames:              []string{"localhost"},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}},
+		&tls.Config{RootCAs: roots, ServerName: "localhost"}
+}
+
+// upstream is a server on loopback that can be stopped and started again at its address.
+type upstream struct {
+	testing.TB
+
+	addr  string
+	tls   *tls.Config    // nil without TLS
+	serve func(net.Conn) // what it does with a connection, which it may leave open
+
+	work sync.WaitGroup // accept and serve
+
+	mu       sync.Mutex
+	listener net.Listener      // guarded by mu, as is the rest; nil while it is stopped
+	conns    map[net.Conn]bool // that it has accepted and not closed
+	accepted int
+	resumed  int // of these, with TLS sessions from earlier
+}
+
+// startUpstream starts a server. It is stopped when the test ends.
+func startUpstream(tb testing.TB, conf *tls.Config, serve func(net.Conn)) *upstream {
+	tb.Helper()
+	s := &upstream{TB: tb, addr: "127.0.0.1:0", tls: conf, serve: serve, conns: make(map[net.Conn]bool)}
+	s.start()
+	tb.Cleanup(s.stop)
+	return s
+}
+
+func (s *upstream) start() {
+	s.Helper()
+	ln, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.addr = ln.Addr().String()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listener = ln
+	s.work.Go(func() { s.accept(ln) })
+}
+
+func (s *upstream) accept(ln net.Listener) {
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		s.work.Go(func() { s.handle(ln, conn) })
+	}
+}
+
+func (s *upstream) handle(ln net.Listener, raw net.Conn) {
+	conn := raw
+	if s.tls != nil {
+		conn = tls.Server(raw, s.tls)
+	}
+	s.mu.Lock()
+	if s.listener != ln {
+		s.mu.Unlock()
+		raw.Close()
+		return
+	}
+	s.conns[conn] = true
+	s.accepted++
+	s.mu.Unlock()
+	if secure, ok := conn.(*tls.Conn); ok {
+		if err := secure.Handshake(); err != nil {
+			s.close(conn)
+			return
+		}
+		if secure.ConnectionState().DidResume {
+			s.mu.Lock()
+			s.resumed++
+			s.mu.Unlock()
+		}
+	}
+	s.serve(conn)
+}
+
+// close closes one connection.
+func (s *upstream) close(conn net.Conn) {
+	s.mu.Lock()
+	delete(s.conns, conn)
+	s.mu.Unlock()
+	conn.Close()
+}
+
+// closeAll closes every connection, and accepts others.
+func (s *upstream) closeAll() {
+	s.mu.Lock()
+	conns := s.conns
+	s.conns = make(map[net.Conn]bool)
+	s.mu.Unlock()
+	for conn := range conns {
+		conn.Close()
+	}
+}
+
+// stop closes the listener and every connection.
+func (s *upstream) stop() {
+	s.mu.Lock()
+	ln := s.listener
+	s.listener = nil
+	s.mu.Unlock()
+	if ln != nil {
+		ln.Close()
+	}
+	s.closeAll()
+	s.work.Wait()
+}
+
+func (s *upstream) counts() (accepted, resumed int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted, s.resumed
+}
+
+// echo answers with what it reads.
+func echo(conn net.Conn) {
+	defer conn.Close()
+	_, _ = io.Copy(conn, conn)
+}
+
+// silent reads and says nothing.
+func silent(conn net.Conn) {
+	defer conn.Close()
+	_, _ = io.Copy(io.Discard, conn)
+}
+
+// exchange sends a line to an echo server and reads it back.
+func exchange(conn net.Conn) error {
+	if _, err := conn.Write([]byte("hello\n")); err != nil {
+		return err
+	}
+	buf := make([]byte, 6)
+	if _, err := io.ReadFull(conn, buf); err != nil {
+		return err
+	}
+	if string(buf) != "hello\n" {
+		return errors.New("the echo is wrong: " + string(buf))
+	}
+	return nil
+}

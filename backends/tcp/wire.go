@@ -1,0 +1,58 @@
+package tcp
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"syscall"
+)
+
+// wire is what TLS runs on: a connection whose reads and writes can be told not to
+// wait. TLS can then take in what is no application's business, such as session
+// tickets, while nobody reads.
+type wire struct {
+	net.Conn
+
+	socket *socket     // nil where there is none
+	hasty  atomic.Bool // do not wait
+}
+
+func newWire(raw net.Conn) *wire { return &wire{Conn: raw, socket: socketOf(raw)} }
+
+// Read implements [net.Conn].
+func (w *wire) Read(p []byte) (int, error) {
+	if !w.hasty.Load() {
+		return w.Conn.Read(p)
+	}
+	if w.socket == nil {
+		return 0, errWouldWait
+	}
+	return w.socket.read(p)
+}
+
+// Write implements [net.Conn].
+func (w *wire) Write(p []byte) (int, error) {
+	if w.socket == nil || !w.hasty.Load() {
+		return w.Conn.Write(p)
+	}
+	return w.socket.write(p)
+}
+
+// SyscallConn implements [syscall.Conn].
+func (w *wire) SyscallConn() (syscall.RawConn, error) {
+	s, ok := w.Conn.(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return s.SyscallConn()
+}
+
+// errWouldWait is the error of a read or write that was told not to wait. crypto/tls
+// goes on after an error that is temporary.
+var errWouldWait net.Error = wouldWait{}
+
+type wouldWait struct{}
+
+func (wouldWait) Error() string   { return "it would have to wait" }
+func (wouldWait) Timeout() bool   { return true }
+func (wouldWait) Temporary() bool { return true }
