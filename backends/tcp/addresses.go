@@ -64,7 +64,8 @@ type addresses struct {
 type server struct {
 	ejection
 
-	connections int // open or on their way
+	problem     error // why it failed last
+	connections int   // open or on their way
 }
 
 func newAddresses() *addresses {
@@ -119,7 +120,7 @@ func (a *addresses) forget(before time.Time) {
 
 // ended notes how a dial went that choose or soonest has counted. Unless it worked,
 // there is no connection.
-func (a *addresses) ended(name string, how outcome, now time.Time) {
+func (a *addresses) ended(name string, how outcome, problem error, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.server(name)
@@ -127,6 +128,21 @@ func (a *addresses) ended(name string, how outcome, now time.Time) {
 	if how != worked {
 		s.connections--
 	}
+	if how != undecided {
+		s.problem = problem
+	}
+}
+
+// problems returns why servers failed that a dial has left out.
+func (a *addresses) problems(names []string) (all failures) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, name := range names {
+		if s := a.server(name); s.problem != nil {
+			all = append(all, s.problem)
+		}
+	}
+	return all
 }
 
 // left counts out a connection.

@@ -32,45 +32,47 @@ type dialer struct {
 }
 
 // Dial implements [poolkit.Dialer]. It goes through the servers until one works, the
-// one with the fewest connections first. Those that are ejected are left out unless
-// all are.
+// one with the fewest connections first. Those that are ejected are left out, unless
+// all are: then it tries the one that has been for longest.
 func (d *dialer) Dial(ctx context.Context, _ int) (id poolkit.ID, c *Conn, err error) {
-	all, err := d.servers(ctx)
+	left, err := d.servers(ctx)
 	if err != nil {
 		return id, nil, err
 	}
 	var problems failures
-	for left := slices.Clone(all); ; {
-		name, ok := d.addresses.choose(left, time.Now())
+	for {
+		server, ok := d.addresses.choose(left, time.Now())
 		forced := !ok && len(problems) == 0
-		switch {
-		case forced:
-			name = d.addresses.soonest(all)
-			left = nil // of those that may do, as far as is known
-		case !ok:
-			return id, nil, problems.join()
+		if forced {
+			server = d.addresses.soonest(left)
+		} else if !ok {
+			break
 		}
-		c, err := d.connect(ctx, name, forced, len(left))
+		c, err := d.connect(ctx, server, forced, len(left))
 		if err == nil {
-			binary.BigEndian.PutUint32(id[:], d.made.Add(1)) // unique until a pool has made four billion
+			binary.BigEndian.PutUint32(id[:], d.made.Add(1)) // no other has it: a pool does not make four billion
 			return id, c, nil
 		}
 		problems = append(problems, err)
+		left = slices.DeleteFunc(left, func(name string) bool { return name == server })
 		if forced || ctx.Err() != nil {
-			return id, nil, problems.join()
+			break
 		}
-		left = slices.DeleteFunc(left, func(n string) bool { return n == name })
 	}
+	return id, nil, append(problems, d.addresses.problems(left)...).join()
 }
 
 // connect makes a connection to a server, in an equal share of the time that ctx leaves
 // for so many: one that says nothing must not keep the next from its turn.
 func (d *dialer) connect(ctx context.Context, server string, forced bool, servers int) (c *Conn, err error) {
+	if forced {
+		servers = 1
+	}
 	share, cancel := shareOf(ctx, servers)
 	defer cancel()
 	t := &trial{dialer: d, server: server, forced: forced}
 	how := undecided
-	defer func() { d.addresses.ended(server, how, time.Now()) }() // also after a panic
+	defer func() { d.addresses.ended(server, how, err, time.Now()) }() // also after a panic
 	c, err = t.run(share, servers < 2)
 	how = blame(share, err)
 	if err == nil {
@@ -79,7 +81,7 @@ func (d *dialer) connect(ctx context.Context, server string, forced bool, server
 	return c, err
 }
 
-// servers returns what to connect to.
+// servers returns what to connect to. The slice is the caller's.
 func (d *dialer) servers(ctx context.Context) (names []string, err error) {
 	defer catch("Resolve", &err)
 	names, err = d.resolve(ctx)
@@ -94,7 +96,7 @@ func (d *dialer) servers(ctx context.Context) (names []string, err error) {
 			return nil, fmt.Errorf("resolve the server's address: %w", err)
 		}
 	}
-	return names, nil
+	return slices.Clone(names), nil
 }
 
 // shareOf returns a context for one of n attempts that follow each other.

@@ -39,7 +39,7 @@ func (fs failures) Error() string {
 	for i, err := range fs {
 		texts[i] = err.Error()
 	}
-	return strings.Join(texts, "; and ")
+	return strings.Join(texts, "; ")
 }
 
 func (fs failures) Unwrap() []error { return fs }

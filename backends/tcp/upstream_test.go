@@ -88,8 +88,12 @@ func (s *upstream) start() {
 func (s *upstream) accept(ln net.Listener) {
 	for {
 		conn, err := ln.Accept()
-		if err != nil {
+		if isClosed(err) {
 			return
+		}
+		if err != nil { // no files left
+			time.Sleep(time.Millisecond)
+			continue
 		}
 		s.work.Go(func() { s.handle(ln, conn) })
 	}
@@ -186,4 +190,13 @@ func exchange(conn net.Conn) error {
 		return errors.New("the echo is wrong: " + string(buf))
 	}
 	return nil
+}
+
+// has waits until the server has accepted n connections: a client may have them before.
+func (s *upstream) has(n int) {
+	s.Helper()
+	eventually(s, "the server did not accept all connections", func() bool {
+		accepted, _ := s.counts()
+		return accepted >= n
+	})
 }

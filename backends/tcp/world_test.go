@@ -2,7 +2,9 @@ package tcp
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -74,3 +76,5 @@ func running() string {
 	}
 	return strings.Join(ours, "\n\n")
 }
+
+func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }
