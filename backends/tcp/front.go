@@ -101,27 +101,32 @@ func Dial(cfg DialConfig) (*poolkit.Pool[*Conn], error) {
 	if err != nil {
 		return nil, err
 	}
-	core := connections(cfg.Hooks)
-	core.Dialer = d
-	core.SingleUse = cfg.SingleUse
+	core := cfg.core(d)
 	core.NewestFirst = servers == 1
-	core.MinCapacity, core.MaxCapacity, core.Places = cfg.bounds()
-	core.MaxShards = 1
-	core.Sizing = cfg.Sizing
-	core.MaxDialing = cfg.MaxDialing
-	core.DialTimeout = cfg.DialTimeout
-
-	d.lookout = hire()
-	core.Closed = func() error {
-		dismiss()
-		return nil
-	}
 	p, err := poolkit.New(core)
 	if err != nil {
 		dismiss()
 		return nil, fmt.Errorf("tcp: %w", err)
 	}
 	return p, nil
+}
+
+// core returns the configuration of a pool over d. Its Closed has to be called, once.
+func (cfg *DialConfig) core(d *dialer) poolkit.Config[*Conn] {
+	d.lookout = hire()
+	core := connections(cfg.Hooks)
+	core.Dialer = d
+	core.SingleUse = cfg.SingleUse
+	core.MinCapacity, core.MaxCapacity, core.Places = cfg.bounds()
+	core.MaxShards = 1
+	core.Sizing = cfg.Sizing
+	core.MaxDialing = cfg.MaxDialing
+	core.DialTimeout = cfg.DialTimeout
+	core.Closed = func() error {
+		dismiss()
+		return nil
+	}
+	return core
 }
 
 // dialer returns what dials, and how many servers there are as far as is known.

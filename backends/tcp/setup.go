@@ -10,22 +10,31 @@ import (
 	"github.com/vistone/poolkit/backends/trust"
 )
 
-// setUp makes an open connection fit for use. Where it fails, it has closed it.
-func (t *trial) setUp(ctx context.Context, raw net.Conn) (*Conn, error) {
+// setUp makes an open connection fit for use. Where it fails, it has closed it, also if
+// a function of the user's ends the goroutine.
+func (t *trial) setUp(ctx context.Context, raw net.Conn) (c *Conn, err error) {
+	fit := false
+	defer func() {
+		switch {
+		case fit:
+		case c != nil:
+			_ = c.end()
+		default:
+			_ = raw.Close()
+		}
+	}()
 	secure, err := t.handshake(ctx, raw)
 	if err != nil {
-		_ = raw.Close()
 		return nil, handshakeError(t.server, err)
 	}
-	c, err := newConn(raw, secure, t.lookout)
-	if err == nil && t.prepare != nil {
+	if c, err = newConn(raw, secure, t.lookout); err != nil {
+		return c, connectError(t.server, err)
+	}
+	if t.prepare != nil {
 		err = t.prepared(ctx, c)
 	}
-	if err != nil {
-		_ = c.end()
-		return nil, err
-	}
-	return c, nil
+	fit = err == nil
+	return c, err
 }
 
 // handshake starts TLS, if it is to be used.

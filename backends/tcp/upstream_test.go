@@ -61,12 +61,18 @@ type upstream struct {
 	conns    map[net.Conn]bool // that it has accepted and not closed
 	accepted int
 	resumed  int // of these, with TLS sessions from earlier
+	done     int // of these, served to their end
 }
 
 // startUpstream starts a server. It is stopped when the test ends.
 func startUpstream(tb testing.TB, conf *tls.Config, serve func(net.Conn)) *upstream {
 	tb.Helper()
-	s := &upstream{TB: tb, addr: "127.0.0.1:0", tls: conf, serve: serve, conns: make(map[net.Conn]bool)}
+	return newUpstream(tb, "127.0.0.1:0", conf, serve)
+}
+
+func newUpstream(tb testing.TB, addr string, conf *tls.Config, serve func(net.Conn)) *upstream {
+	tb.Helper()
+	s := &upstream{TB: tb, addr: addr, tls: conf, serve: serve, conns: make(map[net.Conn]bool)}
 	s.start()
 	tb.Cleanup(s.stop)
 	return s
@@ -113,6 +119,11 @@ func (s *upstream) handle(ln net.Listener, raw net.Conn) {
 	s.conns[conn] = true
 	s.accepted++
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.done++
+	}()
 	if secure, ok := conn.(*tls.Conn); ok {
 		if err := secure.Handshake(); err != nil {
 			s.close(conn)
@@ -163,6 +174,13 @@ func (s *upstream) counts() (accepted, resumed int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.accepted, s.resumed
+}
+
+// open returns how many connections are being served.
+func (s *upstream) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted - s.done
 }
 
 // echo answers with what it reads.
