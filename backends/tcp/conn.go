@@ -97,8 +97,16 @@ func (c *Conn) NetConn() net.Conn {
 	return c.stream
 }
 
-// SyscallConn returns the socket, for its options.
+// SyscallConn returns the socket. With TLS it fails, with [errors.ErrUnsupported]: what
+// arrives there is not what Read returns, and clients that look for stray bytes would
+// find a session ticket. NetConn of the [*tls.Conn] leads to the socket all the same.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {
+	if c.secure != nil {
+		return nil, c.opError("raw-control", errors.ErrUnsupported)
+	}
+	if c.socket != nil {
+		return c.socket.raw, nil
+	}
 	s, ok := c.raw.(syscall.Conn)
 	if !ok {
 		return nil, c.opError("raw-control", errors.ErrUnsupported)

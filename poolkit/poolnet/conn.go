@@ -30,11 +30,14 @@ type (
 // returns the member to the pool, if it is fit, or ends it.
 func lend[C net.Conn](l poolkit.Lease[C], returns bool) (net.Conn, *conn[C]) {
 	member := net.Conn(l.Conn())
-	switch member.(type) {
-	case socket:
-		c := &socketConn[C]{halfConn[C]{conn[C]{use{member: member, counts: returns}, l}}}
-		return c, &c.conn
-	case halfCloser:
+	if s, ok := member.(socket); ok {
+		// Where what is read is not what the socket holds, as with TLS, it says no.
+		if _, err := s.SyscallConn(); err == nil {
+			c := &socketConn[C]{halfConn[C]{conn[C]{use{member: member, counts: returns}, l}}}
+			return c, &c.conn
+		}
+	}
+	if _, ok := member.(halfCloser); ok {
 		c := &halfConn[C]{conn[C]{use{member: member, counts: returns}, l}}
 		return c, &c.conn
 	}
