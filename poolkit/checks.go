@@ -38,8 +38,11 @@ func (l *ledger[C]) list() (next time.Duration) {
 			next = min(next, after(last, l.interval))
 		}
 	}
-	l.nextList = max(next, after(l.now, l.interval/grain))
-	return l.nextList
+	if len(l.turns) > 0 {
+		next = max(next, after(l.now, l.interval/grain)) // those who are due later, together
+	}
+	l.nextList = next
+	return next
 }
 
 // sweep lists every idle member.

@@ -61,6 +61,9 @@ func (w *model) look() {
 	for _, a := range w.idle {
 		if a.since.IsZero() {
 			a.since = w.now
+			if a.uses == 0 {
+				a.since = a.made
+			}
 		}
 	}
 }
@@ -236,7 +239,7 @@ func (w *model) list(due func(time.Time)) {
 		}
 	}
 	w.inOrder()
-	if soonest := w.now.Add(w.cfg.CheckInterval / grain); w.listAt.Before(soonest) {
+	if soonest := w.now.Add(w.cfg.CheckInterval / grain); len(w.turns) > 0 && w.listAt.Before(soonest) {
 		w.listAt = soonest
 	}
 	due(w.listAt)
@@ -342,7 +345,7 @@ func (w *model) checkUpkeep() {
 		if a.state != idle && a.state != checking {
 			continue
 		}
-		if got := w.l.began.Add(a.m.since); a.since.IsZero() != (a.m.since == 0) || !a.since.IsZero() && got.Sub(a.since).Abs() > 1 {
+		if got := w.l.began.Add(a.m.since); a.since.IsZero() != (a.m.since == 0) || !a.since.IsZero() && !got.Equal(a.since) {
 			w.fatalf("%v is idle since %v, want %v", a.m.id, a.m.since, a.since)
 		}
 	}

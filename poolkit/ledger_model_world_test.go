@@ -70,7 +70,7 @@ type modelShard struct {
 func newModel(tb testing.TB, config int) *model {
 	cfg := modelConfigs[config]
 	now := time.Unix(1000, 0)
-	w := &model{tb: tb, cfg: cfg, l: newLedger(&cfg, now), now: now, ahead: make(map[*waiter[int]]int)}
+	w := &model{tb: tb, cfg: cfg, l: newLedger(&cfg, now.Add(-time.Second)), now: now, ahead: make(map[*waiter[int]]int)}
 	w.looked, w.retired = now, now.Add(-cfg.MaxAge)
 	w.shards = make([]modelShard, cfg.MaxShards)
 	for i := range w.shards {

@@ -116,10 +116,15 @@ func (l *ledger[C]) look(now time.Duration) {
 	l.now = now
 	passed := 0
 	for m := l.idle.back; m != nil; m = m.links[ofPool].prev {
-		if m.since == 0 {
+		switch {
+		case m.since > 0:
+			if passed++; m.sequence == 0 || passed > disorder {
+				return
+			}
+		case m.loans == 0:
+			m.since = max(m.made, 1)
+		default:
 			m.since = max(now, 1)
-		} else if passed++; m.sequence == 0 || passed > disorder {
-			return
 		}
 	}
 }
