@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/vistone/poolkit/poolkit"
 	"github.com/vistone/poolkit/sizing"
@@ -14,22 +15,28 @@ import (
 // plain returns a full pool of n members, with the IDs from 1 to n.
 func plain(tb testing.TB, n, most int) *poolkit.Pool[*int] {
 	tb.Helper()
-	return named(tb, n, most, nil)
+	return fill(tb, n, most, func(*poolkit.Config[*int]) {})
 }
 
 // named is a plain pool whose members have peers.
 func named(tb testing.TB, n, most int, peer func(*int) string) *poolkit.Pool[*int] {
 	tb.Helper()
+	return fill(tb, n, most, func(cfg *poolkit.Config[*int]) { cfg.Peer = peer })
+}
+
+func fill(tb testing.TB, n, most int, set func(*poolkit.Config[*int])) *poolkit.Pool[*int] {
+	tb.Helper()
 	var made atomic.Uint32
-	p, err := poolkit.New(poolkit.Config[*int]{
+	cfg := poolkit.Config[*int]{
 		Dialer: poolkit.DialerFunc[*int](func(context.Context, int) (poolkit.ID, *int, error) {
 			return plainID(made.Add(1)), new(int), nil
 		}),
 		Shut:        func(*int) error { return nil },
-		Peer:        peer,
 		MinCapacity: n, MaxCapacity: n, Sizing: sizing.Fixed(n),
 		Places: most, MaxShards: 1,
-	})
+	}
+	set(&cfg)
+	p, err := poolkit.New(cfg)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -71,6 +78,29 @@ func TestAHitAllocatesNothing(t *testing.T) {
 	}
 }
 
+// kept is a plain pool whose members are kept up.
+func kept(tb testing.TB, n, most int) *poolkit.Pool[*int] {
+	tb.Helper()
+	return fill(tb, n, most, func(cfg *poolkit.Config[*int]) {
+		cfg.MaxAge, cfg.MaxIdle, cfg.MaxUses = time.Hour, time.Minute, 1<<40
+		cfg.Check = func(context.Context, *int) error { return nil }
+	})
+}
+
+func TestAHitOnAMemberThatIsKeptUpAllocatesNothing(t *testing.T) {
+	if poolkit.UnderRace {
+		t.Skip("the race detector allocates")
+	}
+	p := kept(t, 64, 65)
+	ctx := t.Context()
+	if n := testing.AllocsPerRun(1000, func() {
+		l, _ := p.Acquire(ctx)
+		l.Release()
+	}); n != 0 {
+		t.Errorf("%v allocations for Acquire and Release, want none", n)
+	}
+}
+
 func TestAHitOnAPeerAllocatesNothing(t *testing.T) {
 	if poolkit.UnderRace {
 		t.Skip("the race detector allocates")
@@ -96,6 +126,16 @@ func TestAHitOnAPeerAllocatesNothing(t *testing.T) {
 
 func BenchmarkAcquireRelease(b *testing.B) {
 	p := plain(b, 64, 65)
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		l, _ := p.Acquire(ctx)
+		l.Release()
+	}
+}
+
+func BenchmarkAcquireReleaseKeptUp(b *testing.B) {
+	p := kept(b, 64, 65)
 	ctx := b.Context()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -320,7 +320,9 @@ func TestAWatchIsStoppedForACheckAndStartsAnew(t *testing.T) {
 		cfg := w.config(1)
 		var watches atomic.Int32 // now
 		cfg.Watch = func(c *conn, w poolkit.Watcher) func() bool {
-			c.watcher = w
+			if c.watcher == nil {
+				c.watcher = w
+			}
 			watches.Add(1)
 			return func() bool {
 				watches.Add(-1)

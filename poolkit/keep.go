@@ -2,7 +2,8 @@ package poolkit
 
 import "time"
 
-// shortestStep bounds how often a policy is asked, whatever it wants.
+// shortestStep bounds how often a policy is asked, whatever it wants, and how often
+// the pool looks at its members by itself.
 const shortestStep = time.Millisecond
 
 // unusedFor is how long a member beyond the target stands unused, in a pool whose
@@ -82,6 +83,9 @@ func (p *Pool[C]) maintain(now time.Time) (next time.Time, timed bool) {
 	gone, look, looks := p.ledger.tend(now)
 	if tick := p.ledger.tick; tick > 0 && !p.asleep && (!looks || now.Add(tick).Before(look)) {
 		look, looks = now.Add(tick), true // for who becomes idle
+	}
+	if soonest := now.Add(shortestStep); looks && look.Before(soonest) {
+		look = soonest
 	}
 	p.examine()
 	p.buryLater(gone...)

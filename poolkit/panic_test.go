@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func TestACallbackThatEndsItsGoroutineLosesNoPlace(t *testing.T) {
 
 var callbacks = []string{
 	"Dial", "Accept", "Shard", "Admit", "Refuse", "Shut", "Watch", "Watch's stop", "Healthy", "Lent", "Peer", "Sequence",
-	"Hooks.Joined", "Hooks.Left", "Hooks.Resized", "Hooks.Failed", "Step",
+	"Check", "Hooks.Joined", "Hooks.Left", "Hooks.Resized", "Hooks.Failed", "Step",
 }
 
 func misbehave(t *testing.T, callback, report string, how func()) {
@@ -78,6 +79,10 @@ func misbehave(t *testing.T, callback, report string, how func()) {
 	cfg.Peer = func(*conn) string { boom("Peer"); return "" }
 	cfg.Sequence = func(*conn) uint64 { boom("Sequence"); return 0 }
 	cfg.Lent = func(*conn, poolkit.Lease[*conn]) { boom("Lent") }
+	if callback == "Check" {
+		cfg.Check = func(context.Context, *conn) error { boom("Check"); return nil }
+		cfg.CheckInterval = 300 * time.Millisecond
+	}
 	cfg.Hooks = poolkit.Hooks{
 		Joined:  func(poolkit.ID, int) { boom("Hooks.Joined") },
 		Left:    func(poolkit.ID, int, poolkit.Reason) { boom("Hooks.Left") },
@@ -129,7 +134,7 @@ func misbehave(t *testing.T, callback, report string, how func()) {
 	if callback == "Hooks.Failed" {
 		return // whose panics are reported to nobody
 	}
-	if len(all) == 0 || all[0].Error() != callback+report {
+	if len(all) == 0 || !strings.HasSuffix(all[0].Error(), callback+report) {
 		t.Errorf("reported %v, want %s%s", all, callback, report)
 	}
 }

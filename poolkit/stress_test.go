@@ -29,6 +29,7 @@ type stress struct {
 	p      *poolkit.Pool[*stamped]
 	closed atomic.Bool
 	twice  atomic.Int32 // owners who met another
+	checks atomic.Int32
 
 	mu   sync.Mutex
 	made []*stamped
@@ -94,6 +95,9 @@ func (s *stress) config(cycle int) poolkit.Config[*stamped] {
 			if n := c.shut.Add(1); n != 1 {
 				s.t.Errorf("a member was shut %d times", n)
 			}
+			if c.owner.Load() == -1 {
+				s.t.Error("a member was shut during its check")
+			}
 			if chance(50) {
 				panic("shut")
 			}
@@ -125,7 +129,43 @@ func (s *stress) config(cycle int) poolkit.Config[*stamped] {
 		}
 		cfg.Healthy = func(c *stamped) bool { return !c.ended.Load() && !chance(100) }
 	}
+	if cycle%2 == 1 {
+		cfg.MaxAge, cfg.MaxIdle = 5*time.Millisecond, 2*time.Millisecond
+		if !cfg.SingleUse {
+			cfg.MaxUses = 30
+		}
+	}
+	if cycle%3 != 2 {
+		cfg.Check, cfg.CheckInterval, cfg.CheckTimeout = s.check, 10*time.Microsecond, time.Millisecond
+	}
 	return cfg
+}
+
+// check is what an examiner does: nobody else may have the member meanwhile.
+func (s *stress) check(ctx context.Context, c *stamped) error {
+	if !c.owner.CompareAndSwap(0, -1) || c.shut.Load() != 0 {
+		s.twice.Add(1)
+	}
+	defer func() {
+		if !c.owner.CompareAndSwap(-1, 0) || c.shut.Load() != 0 {
+			s.twice.Add(1)
+		}
+	}()
+	s.checks.Add(1)
+	switch {
+	case chance(20):
+		<-ctx.Done()
+		return ctx.Err()
+	case chance(100):
+		panic("check")
+	case chance(100):
+		runtime.Goexit()
+	case chance(20):
+		return errRefused
+	case chance(3):
+		runtime.Gosched()
+	}
+	return nil
 }
 
 // use is what a borrower does: nobody else may have the member meanwhile.
@@ -248,6 +288,7 @@ func TestNothingIsLentTwiceAndNothingIsLeftOver(t *testing.T) {
 		cycles = 20
 	}
 	var created uint64
+	var checks int32
 	for cycle := range cycles {
 		s := &stress{t: t}
 		p, err := poolkit.New(s.config(cycle))
@@ -304,6 +345,7 @@ func TestNothingIsLentTwiceAndNothingIsLeftOver(t *testing.T) {
 			}
 		}
 		created += p.Stats().Created
+		checks += s.checks.Load()
 	}
-	t.Logf("%d members in %d pools", created, cycles)
+	t.Logf("%d members in %d pools, and %d checks", created, cycles, checks)
 }

@@ -111,7 +111,9 @@ func shutConn(c *conn) error {
 // watched adds a watch to a configuration: end ends a member.
 func watched(cfg poolkit.Config[*conn]) poolkit.Config[*conn] {
 	cfg.Watch = func(c *conn, w poolkit.Watcher) func() bool {
-		c.watcher = w
+		if c.watcher == nil { // it is the same each time
+			c.watcher = w
+		}
 		return func() bool { return !c.ended.Load() }
 	}
 	return cfg
