@@ -69,6 +69,9 @@ func (r *rig[C]) close() {
 	if s := r.pool.Load().Stats(); s.Open() != 0 || s.Waiting != 0 {
 		r.Errorf("after Close the pool counts %d members and %d callers", s.Open(), s.Waiting)
 	}
+	if n := r.closings.Load(); r.backend.Config.Closed != nil && n != 1 {
+		r.Errorf("after Close, Closed has been called %d times", n)
+	}
 	if n := r.meter.UnderWay(); n != 0 {
 		r.Errorf("after Close %d dials are under way", n)
 	}

@@ -90,11 +90,13 @@ func waitReady[C comparable](r *rig[C]) {
 	r.gate.Close()
 	r.chaos = func(d poolkit.Dialer[C]) poolkit.Dialer[C] { return Gated(d, &r.gate) }
 	p := r.open()
-	ctx, cancel := r.briefly()
-	if err := p.WaitReady(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
-		r.Errorf("WaitReady, when its context has ended and nothing is ready, returned %v", err)
-	}
-	cancel()
+	r.within(func() {
+		ctx, cancel := r.briefly()
+		defer cancel()
+		if err := p.WaitReady(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
+			r.Errorf("WaitReady, when its context has ended and nothing is ready, returned %v", err)
+		}
+	}, "WaitReady waits on though its context has ended")
 	if r.backend.Config.Dialer != nil {
 		if err := p.WaitReady(r.Context(), places+1); err == nil {
 			r.Errorf("WaitReady for more members than the pool keeps returned nil")

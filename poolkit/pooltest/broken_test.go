@@ -251,6 +251,21 @@ var faults = []fault{
 		},
 	},
 	{
+		"a watch whose stop knows nothing", "AMemberThatHasEndedIsNotLentEvenBeforeTheWatchTells",
+		"then the watch's stop must report false, or Healthy",
+		func(b *Backend[net.Conn], _ *Peer, _ <-chan struct{}) {
+			watch := b.Config.Watch
+			b.Config.Watch = func(c net.Conn, w poolkit.Watcher) func() bool {
+				stop := watch(c, w)
+				return func() bool {
+					stop()
+					return true
+				}
+			}
+			b.Config.Healthy = nil
+		},
+	},
+	{
 		"a watch that does not tell", "AMemberThatThePeerHasEndedIsNotLent",
 		"and Watch does not tell",
 		func(b *Backend[net.Conn], _ *Peer, _ <-chan struct{}) {

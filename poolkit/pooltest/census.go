@@ -32,6 +32,7 @@ type person[C comparable] struct {
 	ended    bool
 	hijacked bool
 	killed   bool
+	told     bool // by a watch
 }
 
 // arrive notes a member that the backend has made.
@@ -126,6 +127,15 @@ func (cs *census[C]) kill(c C) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.members[c].killed = true
+}
+
+// tell notes that a watch has told of a member's end.
+func (cs *census[C]) tell(c C) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if p := cs.members[c]; p != nil {
+		p.told = true
+	}
 }
 
 // was returns what is known about a member.

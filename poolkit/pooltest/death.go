@@ -40,6 +40,27 @@ func endedNotLent[C comparable](r *rig[C]) {
 	r.settled()
 }
 
+// The watch tells, and before the pool has heard it, it asks for the member: then the
+// watch's stop, or Healthy, says that the member has ended.
+func endedUntold[C comparable](r *rig[C]) {
+	r.needs(r.backend.Kill != nil, "Kill")
+	r.needs(r.backend.Config.Watch != nil, "Watch")
+	p := r.ready()
+	r.deaf.Store(true)
+	dead := r.someIdle()[0]
+	r.kill(dead.id, dead.conn)
+	r.eventually(func() bool { return r.census.was(dead.conn).told },
+		"the peer has ended member %v, which is idle, and Watch does not tell", dead.id)
+	if l, ok := p.TryAcquireID(dead.id); ok && l.Conn() == dead.conn {
+		r.Errorf("member %v was lent although Watch had told of its end: "+
+			"then the watch's stop must report false, or Healthy", dead.id)
+		l.Discard()
+	}
+	r.deaf.Store(false)
+	r.drop(r.hold(everybody))
+	r.settled()
+}
+
 // noticed waits until the backend knows that the peer has ended an idle member.
 func (r *rig[C]) noticed(m person[C]) {
 	r.Helper()

@@ -55,6 +55,9 @@ type rig[C comparable] struct {
 
 	panics sightings
 
+	deaf     atomic.Bool  // the pool does not hear what a watch tells
+	closings atomic.Int64 // calls of Closed
+
 	opened, closed atomic.Bool
 }
 

@@ -28,6 +28,14 @@ func (r *rig[C]) tapped(cfg poolkit.Config[C]) poolkit.Config[C] {
 			return err
 		}
 	}
+	if closed := cfg.Closed; closed != nil {
+		cfg.Closed = func() error {
+			if open, n := len(r.census.open()), r.meter.UnderWay(); open != 0 || n != 0 || r.closings.Add(1) != 1 {
+				r.Errorf("Closed was called %d times, with %d members open and %d dials under way", r.closings.Load(), open, n)
+			}
+			return closed()
+		}
+	}
 	r.tapChecks(&cfg)
 	r.tapFacts(&cfg)
 	r.tapHooks(&cfg.Hooks)
@@ -157,7 +165,10 @@ func (w *tappedWatcher[C]) Gone() {
 		w.rig.Errorf("the watch of member %v told of its end after it had been stopped: "+
 			"a stopped watch must not call its Watcher any more", p.id)
 	}
-	w.Watcher.Gone()
+	w.rig.census.tell(w.conn)
+	if !w.rig.deaf.Load() {
+		w.Watcher.Gone()
+	}
 }
 
 // tappedAcceptor lets offers through the rig.
