@@ -97,21 +97,18 @@ func (c *Conn) NetConn() net.Conn {
 	return c.stream
 }
 
-// SyscallConn returns the socket. With TLS it fails, with [errors.ErrUnsupported]: what
-// arrives there is not what Read returns, and clients that look for stray bytes would
-// find a session ticket. NetConn of the [*tls.Conn] leads to the socket all the same.
+// SyscallConn returns the socket of a connection without TLS. With TLS there is none to
+// see: who peeks at the socket, as database drivers do to find out whether a connection
+// is alive, would take TLS's own records for an answer.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {
-	if c.secure != nil {
+	switch s, ok := c.raw.(syscall.Conn); {
+	case !ok || c.secure != nil:
 		return nil, c.opError("raw-control", errors.ErrUnsupported)
-	}
-	if c.socket != nil {
+	case c.socket != nil:
 		return c.socket.raw, nil
+	default:
+		return s.SyscallConn()
 	}
-	s, ok := c.raw.(syscall.Conn)
-	if !ok {
-		return nil, c.opError("raw-control", errors.ErrUnsupported)
-	}
-	return s.SyscallConn()
 }
 
 // Read implements [net.Conn].

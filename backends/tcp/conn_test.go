@@ -36,9 +36,9 @@ func TestAConnectionTellsOfItself(t *testing.T) {
 			t.Errorf("TLS is %t, with its handshake complete: %t; want %t", ok, state.HandshakeComplete, secure)
 		}
 		raw, err := c.SyscallConn()
-		if secure { // what arrives there is not what is read
+		if secure {
 			if !errors.Is(err, errors.ErrUnsupported) {
-				t.Errorf("SyscallConn: %v", err)
+				t.Errorf("the socket below TLS: %v, want errors.ErrUnsupported", err)
 			}
 			return
 		}

@@ -14,30 +14,11 @@ import (
 	"golang.org/x/net/nettest"
 
 	"github.com/vistone/poolkit/backends/quic"
+	"github.com/vistone/poolkit/poolkit"
 )
 
 func TestStreamConnIsANetConn(t *testing.T) {
-	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	server, err := quic.Listen(quic.ListenConfig{PacketConn: socket, TLS: certificate(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	client, err := quic.Dial(quic.DialConfig{
-		Addr:        socket.LocalAddr().String(),
-		TLS:         &tls.Config{InsecureSkipVerify: true}, // the certificate was made a moment ago
-		MinCapacity: 4,
-		MaxCapacity: 4,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-
+	server, client := pools(t)
 	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 		s, err := server.Acquire(t.Context())
 		if err != nil {
@@ -55,6 +36,32 @@ func TestStreamConnIsANetConn(t *testing.T) {
 			t.Errorf("the %s still has %d streams on loan", name, stats)
 		}
 	}
+}
+
+// pools returns two pools of QUIC streams that are connected, until the test ends.
+func pools(t *testing.T) (server, client *poolkit.Pool[*quic.StreamConn]) {
+	t.Helper()
+	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
+	server, err = quic.Listen(quic.ListenConfig{PacketConn: socket, TLS: certificate(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	client, err = quic.Dial(quic.DialConfig{
+		Addr:        socket.LocalAddr().String(),
+		TLS:         &tls.Config{InsecureSkipVerify: true}, // the certificate was made a moment ago
+		MinCapacity: 4,
+		MaxCapacity: 4,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return server, client
 }
 
 func certificate(t *testing.T) *tls.Config {

@@ -31,9 +31,10 @@ type (
 func lend[C net.Conn](l poolkit.Lease[C], returns bool) (net.Conn, *conn[C]) {
 	member := net.Conn(l.Conn())
 	if s, ok := member.(socket); ok {
-		// Where what is read is not what the socket holds, as with TLS, it says no.
-		if _, err := s.SyscallConn(); err == nil {
-			c := &socketConn[C]{halfConn[C]{conn[C]{use{member: member, counts: returns}, l}}}
+		// Where this fails what is read is not what the socket carries, as with TLS.
+		if raw, err := s.SyscallConn(); err == nil {
+			c := &socketConn[C]{halfConn[C]{conn[C]{use{member: member, counts: returns}, l}}, rawConn{raw: raw}}
+			c.raw.use = &c.use
 			return c, &c.conn
 		}
 	}
@@ -77,8 +78,17 @@ func (c *halfConn[C]) CloseWrite() error {
 
 // socketConn is a conn whose member is a socket, which the kernel may be able to copy
 // to and from by itself.
-type socketConn[C net.Conn] struct{ halfConn[C] }
+type socketConn[C net.Conn] struct {
+	halfConn[C]
+	raw rawConn
+}
 
-func (c *socketConn[C]) ReadFrom(r io.Reader) (int64, error)   { return c.readFrom(r) }
-func (c *socketConn[C]) WriteTo(w io.Writer) (int64, error)    { return c.writeTo(w) }
-func (c *socketConn[C]) SyscallConn() (syscall.RawConn, error) { return c.syscallConn() }
+func (c *socketConn[C]) ReadFrom(r io.Reader) (int64, error) { return c.readFrom(r) }
+func (c *socketConn[C]) WriteTo(w io.Writer) (int64, error)  { return c.writeTo(w) }
+
+func (c *socketConn[C]) SyscallConn() (syscall.RawConn, error) {
+	if c.state.Load()&closed != 0 {
+		return nil, c.closedError("raw-control")
+	}
+	return &c.raw, nil
+}

@@ -28,7 +28,12 @@ func (halfEnd) CloseWrite() error { return nil }
 // oddEnd has SyscallConn, but no CloseWrite.
 type oddEnd struct{ *end }
 
-func (oddEnd) SyscallConn() (syscall.RawConn, error) { return nil, errors.ErrUnsupported }
+func (e oddEnd) SyscallConn() (syscall.RawConn, error) { return rawEnd{e.end}, nil }
+
+// veiledEnd has both, but nothing of its own to show.
+type veiledEnd struct{ halfEnd }
+
+func (veiledEnd) SyscallConn() (syscall.RawConn, error) { return nil, errors.ErrUnsupported }
 
 // sockEnd can do all that a TCP connection can. It says what it was asked to do.
 type sockEnd struct {
@@ -110,6 +115,8 @@ func endOf(c net.Conn) *end {
 		return c.end
 	case oddEnd:
 		return c.end
+	case veiledEnd:
+		return c.end
 	case sockEnd:
 		return c.end
 	case slowEnd:
@@ -146,6 +153,7 @@ func TestAConnectionClaimsNoMoreThanItsMemberCan(t *testing.T) {
 		"nothing more":                  {func(e *end) net.Conn { return e }, false, false},
 		"CloseWrite":                    {asHalf, true, false},
 		"SyscallConn but no CloseWrite": {func(e *end) net.Conn { return oddEnd{e} }, false, false},
+		"SyscallConn in vain":           {func(e *end) net.Conn { return veiledEnd{halfEnd{e}} }, true, false},
 		"all that TCP can":              {asSock, true, true},
 		"no copying":                    {asSlow, true, true},
 	} {

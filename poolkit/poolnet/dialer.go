@@ -31,9 +31,9 @@ var ErrSingleUse = errors.New("poolnet: the pool's members serve one lease each 
 // the member serves somebody else by then. It does not matter to a connection when
 // its dial's ctx ends.
 //
-// It has CloseWrite if the member has, and if the member is also a [syscall.Conn], such
-// as a [net.TCPConn], SyscallConn, ReadFrom and WriteTo: those pass on what the member
-// does, so that the kernel still copies between two sockets. It also has a method
+// It has CloseWrite if the member has. If the member also has a SyscallConn that does not
+// fail, such as a [net.TCPConn], it has SyscallConn, ReadFrom and WriteTo, so that the
+// kernel still copies between two sockets. And it has a method
 //
 //	NetConn() net.Conn
 //

@@ -43,17 +43,6 @@ func (u *use) writeTo(w io.Writer) (n int64, err error) {
 	return n + rest, u.end("read", err)
 }
 
-func (u *use) syscallConn() (syscall.RawConn, error) {
-	if !u.begin() {
-		return nil, u.closedError("raw-control")
-	}
-	raw, err := u.member.(syscall.Conn).SyscallConn()
-	if err = u.end("raw-control", err); err != nil {
-		return nil, err
-	}
-	return &rawConn{u, raw}, nil
-}
-
 // rawConn is the socket of a member, as long as its use goes on.
 type rawConn struct {
 	use *use
