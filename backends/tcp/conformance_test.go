@@ -1,0 +1,61 @@
+package tcp
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"github.com/vistone/poolkit/poolkit"
+	"github.com/vistone/poolkit/poolkit/pooltest"
+)
+
+func TestAPoolThatDialsTCPIsABackend(t *testing.T) { conforms(t, false) }
+
+func TestAPoolThatDialsTLSIsABackend(t *testing.T) { conforms(t, true) }
+
+func conforms(t *testing.T, secure bool) {
+	pooltest.Run(t, func(tb testing.TB) pooltest.Backend[*Conn] {
+		// While the network is down nothing arrives at either end, but the system answers
+		// whoever connects: that is held back here.
+		var network pooltest.Gate
+		s, cfg := serverThat(tb, secure, func(conn net.Conn) { echoOver(conn, &network) })
+		cfg.DialContext = func(ctx context.Context, proto, addr string) (net.Conn, error) {
+			if err := network.Pass(ctx); err != nil {
+				return nil, err
+			}
+			return new(net.Dialer).DialContext(ctx, proto, addr)
+		}
+		d, _, err := cfg.dialer()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		core := cfg.core(d)
+		core.MaxShards = 3 // shards mean nothing here, but the suite takes a few places of each
+		return pooltest.Backend[*Conn]{
+			Config:   core,
+			Echo:     pooltest.Echo[*Conn],
+			PeerOpen: s.open,
+			Kill:     func(_ poolkit.ID, c *Conn) { s.closeFrom(c.LocalAddr()) },
+			Refuse:   s.refuse,
+			Stall:    network.Close,
+			Recover: func() {
+				network.Open()
+				s.recover()
+			},
+		}
+	})
+}
+
+// echoOver answers with what it reads, while the network is up.
+func echoOver(conn net.Conn, network *pooltest.Gate) {
+	defer conn.Close()
+	for buf := make([]byte, 1024); ; {
+		n, err := conn.Read(buf)
+		if err != nil || network.Pass(context.Background()) != nil {
+			return
+		}
+		if _, err := conn.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
