@@ -27,8 +27,8 @@ func poolOf(tb testing.TB, n int, cfg DialConfig) *pool {
 func BenchmarkHit(b *testing.B) {
 	for _, secure := range []bool{false, true} {
 		b.Run(name(secure), func(b *testing.B) {
-			srv, conf := echoServer(b, secure)
-			p := poolOf(b, 1, DialConfig{Addr: srv.addr, TLS: conf})
+			_, cfg := serverThat(b, secure, echo)
+			p := poolOf(b, 1, cfg)
 			b.ReportAllocs()
 			for b.Loop() {
 				l, err := p.Acquire(b.Context())
@@ -46,8 +46,8 @@ func BenchmarkHit(b *testing.B) {
 func BenchmarkUse(b *testing.B) {
 	for _, secure := range []bool{false, true} {
 		b.Run(name(secure)+"/pool", func(b *testing.B) {
-			srv, conf := echoServer(b, secure)
-			p := poolOf(b, 1, DialConfig{Addr: srv.addr, TLS: conf})
+			_, cfg := serverThat(b, secure, echo)
+			p := poolOf(b, 1, cfg)
 			b.ReportAllocs()
 			for b.Loop() {
 				l, err := p.Acquire(b.Context())
@@ -61,8 +61,8 @@ func BenchmarkUse(b *testing.B) {
 			}
 		})
 		b.Run(name(secure)+"/kept", func(b *testing.B) {
-			srv, conf := echoServer(b, secure)
-			conn := bare(b, srv.addr, conf)
+			s, cfg := serverThat(b, secure, echo)
+			conn := bare(b, s.addr, cfg.TLS)
 			defer conn.Close()
 			b.ReportAllocs()
 			for b.Loop() {
@@ -72,10 +72,10 @@ func BenchmarkUse(b *testing.B) {
 			}
 		})
 		b.Run(name(secure)+"/dial", func(b *testing.B) {
-			srv, conf := echoServer(b, secure)
+			s, cfg := serverThat(b, secure, echo)
 			b.ReportAllocs()
 			for b.Loop() {
-				conn := bare(b, srv.addr, conf)
+				conn := bare(b, s.addr, cfg.TLS)
 				if err := exchange(conn); err != nil {
 					b.Fatal(err)
 				}
@@ -105,12 +105,4 @@ func name(secure bool) string {
 		return "tls"
 	}
 	return "plain"
-}
-
-func echoServer(tb testing.TB, secure bool) (*upstream, *tls.Config) {
-	if !secure {
-		return startUpstream(tb, nil, echo), nil
-	}
-	conf, client := certificate(tb)
-	return startUpstream(tb, conf, echo), client
 }

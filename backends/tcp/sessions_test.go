@@ -3,6 +3,7 @@ package tcp
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"testing"
 )
 
@@ -16,12 +17,23 @@ func use(t *testing.T, p *pool) {
 	l.Release()
 }
 
+// lateTickets starts a server whose tickets follow the handshake, as most servers' do.
+// One of crypto/tls sends them earlier, unless it asks for a certificate.
+func lateTickets(t *testing.T, serve func(net.Conn)) (*upstream, DialConfig) {
+	t.Helper()
+	conf, client := certificate(t)
+	conf.ClientAuth = tls.RequestClientCert
+	s := startUpstream(t, conf, serve)
+	return s, DialConfig{Addr: s.addr, TLS: client}
+}
+
 func TestNewConnectionsResumeTheSessionsOfEarlierOnes(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
-			s, cfg := serverThat(t, true, echo)
-			s.tls.MaxVersion = version
-			p := poolOf(t, 4, cfg)
+			conf, client := certificate(t)
+			conf.MaxVersion = version
+			s := startUpstream(t, conf, echo)
+			p := poolOf(t, 4, DialConfig{Addr: s.addr, TLS: client})
 			use(t, p)
 			before, _ := s.counts()
 			p.Flush()
@@ -38,7 +50,7 @@ func TestNewConnectionsResumeTheSessionsOfEarlierOnes(t *testing.T) {
 // TLS 1.3 sends tickets after the handshake. They come before what anybody reads, but a
 // client that only writes would never see them.
 func TestTicketsAreTakenFromAConnectionThatNobodyReads(t *testing.T) {
-	s, cfg := serverThat(t, true, silent)
+	s, cfg := lateTickets(t, silent)
 	p := poolOf(t, 1, cfg)
 	l := acquire(t, p)
 	eventually(t, "no ticket arrived", func() bool { return l.Conn().socket.look() == waiting })
@@ -116,7 +128,7 @@ func TestSessionsAreBounded(t *testing.T) {
 // A connection whose tickets wait to be read is as good as any: it is quiet as far as
 // the application is concerned.
 func TestTicketsThatWaitAreNoReasonNotToLend(t *testing.T) {
-	_, cfg := serverThat(t, true, echo)
+	_, cfg := lateTickets(t, echo)
 	p := poolOf(t, 1, cfg)
 	for range 10 {
 		l, err := p.Acquire(context.Background())

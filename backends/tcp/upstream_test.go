@@ -42,8 +42,9 @@ func certificate(tb testing.TB) (server, client *tls.Config) {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(leaf)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}},
-		&tls.Config{RootCAs: roots, ServerName: "localhost"}
+	curves := []tls.CurveID{tls.X25519} // the others are slow under the race detector
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}, CurvePreferences: curves},
+		&tls.Config{RootCAs: roots, ServerName: "localhost", CurvePreferences: curves}
 }
 
 // upstream is a server on loopback that can be stopped and started again at its address.
@@ -59,6 +60,7 @@ type upstream struct {
 	mu       sync.Mutex
 	listener net.Listener      // guarded by mu, as is the rest; nil while it is stopped
 	conns    map[net.Conn]bool // that it has accepted and not closed
+	seen     map[string]bool   // clients that it has accepted
 	accepted int
 	resumed  int // of these, with TLS sessions from earlier
 	done     int // of these, served to their end
@@ -72,7 +74,7 @@ func startUpstream(tb testing.TB, conf *tls.Config, serve func(net.Conn)) *upstr
 
 func newUpstream(tb testing.TB, addr string, conf *tls.Config, serve func(net.Conn)) *upstream {
 	tb.Helper()
-	s := &upstream{TB: tb, addr: addr, tls: conf, serve: serve, conns: make(map[net.Conn]bool)}
+	s := &upstream{TB: tb, addr: addr, tls: conf, serve: serve, conns: make(map[net.Conn]bool), seen: make(map[string]bool)}
 	s.start()
 	tb.Cleanup(s.stop)
 	return s
@@ -117,6 +119,7 @@ func (s *upstream) handle(ln net.Listener, raw net.Conn) {
 		return
 	}
 	s.conns[conn] = true
+	s.seen[raw.RemoteAddr().String()] = true
 	s.accepted++
 	s.mu.Unlock()
 	defer func() {
@@ -217,4 +220,43 @@ func (s *upstream) has(n int) {
 		accepted, _ := s.counts()
 		return accepted >= n
 	})
+}
+
+// closeFrom closes the connection of a client, as soon as the server has accepted it.
+func (s *upstream) closeFrom(client net.Addr) {
+	from := client.String()
+	eventually(s, "the server did not accept the connection", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.seen[from]
+	})
+	s.mu.Lock()
+	var found net.Conn
+	for conn := range s.conns {
+		if conn.RemoteAddr().String() == from {
+			found = conn
+		}
+	}
+	s.mu.Unlock()
+	if found != nil {
+		s.close(found)
+	}
+}
+
+// refuse accepts no connections from now on, and leaves alone those that there are.
+func (s *upstream) refuse() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listener.Close()
+	s.listener = nil
+}
+
+// recover ends what refuse has begun.
+func (s *upstream) recover() {
+	s.mu.Lock()
+	refuses := s.listener == nil
+	s.mu.Unlock()
+	if refuses {
+		s.start()
+	}
 }

@@ -19,13 +19,13 @@ func both(t *testing.T, test func(t *testing.T, secure bool)) {
 }
 
 // serverThat starts a server, with TLS if wanted, and returns what a client needs.
-func serverThat(t *testing.T, secure bool, serve func(net.Conn)) (*upstream, DialConfig) {
-	t.Helper()
+func serverThat(tb testing.TB, secure bool, serve func(net.Conn)) (*upstream, DialConfig) {
+	tb.Helper()
 	var conf, client *tls.Config
 	if secure {
-		conf, client = certificate(t)
+		conf, client = certificate(tb)
 	}
-	s := startUpstream(t, conf, serve)
+	s := startUpstream(tb, conf, serve)
 	return s, DialConfig{Addr: s.addr, TLS: client}
 }
 
