@@ -393,8 +393,8 @@ func TestPrepareHasToReadWhatItAskedFor(t *testing.T) {
 			return err
 		}
 		err := fails(t, cfg)
-		if !errors.Is(err, errUnprepared) {
-			t.Errorf("%v, want %v", err, errUnprepared)
+		if !errors.Is(err, errLeftovers) {
+			t.Errorf("%v, want %v", err, errLeftovers)
 		}
 	})
 }

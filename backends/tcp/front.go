@@ -75,6 +75,29 @@ type DialConfig struct {
 	// several servers each that has its turn gets an equal share of what is left.
 	DialTimeout time.Duration
 
+	// MaxAge is how long a connection is used before it is replaced by a new one, to what
+	// the address means then; zero is for ever. The new one comes first, one in use goes
+	// when it is released, and connections that were made together are replaced one after
+	// the other.
+	MaxAge time.Duration
+
+	// MaxIdle is how long a connection stands unused before it is replaced; zero is for
+	// ever. Where the server, or a middlebox on the way, closes connections that are
+	// silent for a while, set it to less than that.
+	MaxIdle time.Duration
+
+	// MaxUses is how many leases a connection serves before it is ended; zero is no limit.
+	MaxUses int
+
+	// Probe, if set, asks the server over an idle connection whether all is well, such as
+	// with PING, every ProbeInterval; default 30 s. Meanwhile nobody is lent the
+	// connection. It finds what no look at the socket can: a server that has stopped, or
+	// that a connection through a proxy has ended. Its reads and writes end with ctx, after
+	// ProbeTimeout, by default 5 s. It has to read all that the server answers. An error
+	// ends the connection.
+	Probe                       func(ctx context.Context, c *Conn) error
+	ProbeInterval, ProbeTimeout time.Duration
+
 	// KeepAlive says how the system finds out that the other end of a silent connection
 	// is gone. The zero value means after 15 s of silence, by 3 probes 5 s apart: a dead
 	// host is noticed within 30 s, and no middlebox that forgets connections after a
@@ -117,6 +140,11 @@ func (cfg *DialConfig) core(d *dialer) poolkit.Config[*Conn] {
 	core := connections(cfg.Hooks)
 	core.Dialer = d
 	core.SingleUse = cfg.SingleUse
+	core.MaxAge, core.MaxIdle, core.MaxUses = cfg.MaxAge, cfg.MaxIdle, cfg.MaxUses
+	core.CheckInterval, core.CheckTimeout = cfg.ProbeInterval, cfg.ProbeTimeout
+	if cfg.Probe != nil {
+		core.Check = prober(cfg.Probe)
+	}
 	core.MinCapacity, core.MaxCapacity, core.Places = cfg.bounds()
 	core.MaxShards = 1
 	core.Sizing = cfg.Sizing
@@ -148,6 +176,12 @@ func (cfg *DialConfig) dialer() (d *dialer, servers int, err error) {
 		if d.tls.ClientSessionCache == nil {
 			d.sessions = newSessions()
 		}
+	}
+	if cfg.Probe == nil && (cfg.ProbeInterval != 0 || cfg.ProbeTimeout != 0) {
+		return nil, 0, errors.New("tcp: DialConfig has ProbeInterval or ProbeTimeout, but no Probe: set it")
+	}
+	if cfg.ProbeInterval < 0 || cfg.ProbeTimeout < 0 {
+		return nil, 0, fmt.Errorf("tcp: DialConfig.ProbeInterval (%v) or ProbeTimeout (%v) is negative", cfg.ProbeInterval, cfg.ProbeTimeout)
 	}
 	if cfg.DialTimeout < 0 {
 		return nil, 0, fmt.Errorf("tcp: DialConfig.DialTimeout is negative (%v): zero means 10 s", cfg.DialTimeout)

@@ -29,6 +29,11 @@ func TestBadConfigurationsAreRefusedAtOnce(t *testing.T) {
 		"a negative bound":    {DialConfig{Addr: "db:1", MaxOpen: -1}, "MaxOpen is -1"},
 		"no room":             {DialConfig{Addr: "db:1", MinCapacity: 10, MaxCapacity: 10, MaxOpen: 9}, "at least MinCapacity, 10"},
 		"a negative capacity": {DialConfig{Addr: "db:1", MinCapacity: -1, MaxCapacity: 10}, "MinCapacity is negative"},
+		"an interval alone":   {DialConfig{Addr: "db:1", ProbeInterval: time.Second}, "no Probe: set it"},
+		"a negative interval": {DialConfig{Addr: "db:1", ProbeInterval: -1, Probe: exchangeUnder}, "is negative"},
+		"a negative age":      {DialConfig{Addr: "db:1", MaxAge: -1}, "MaxAge is negative"},
+		"a negative idleness": {DialConfig{Addr: "db:1", MaxIdle: -1}, "MaxIdle is negative"},
+		"negative uses":       {DialConfig{Addr: "db:1", MaxUses: -1}, "MaxUses is negative"},
 		"negative dials":      {DialConfig{Addr: "db:1", MaxDialing: -1}, "MaxDialing is negative"},
 	} {
 		t.Run(name, func(t *testing.T) {

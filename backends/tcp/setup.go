@@ -67,16 +67,31 @@ func (d *dialer) tlsTo(server string) *tls.Config {
 
 // prepared lets the user prepare a new connection.
 func (t *trial) prepared(ctx context.Context, c *Conn) error {
-	if err := under(ctx, "Prepare", c, t.prepare); err != nil {
-		return fmt.Errorf("prepare a connection to %s: %w", t.server, err)
+	err := under(ctx, "Prepare", c, t.prepare)
+	if err == nil && !healthy(c) {
+		err = errLeftovers
 	}
-	if !healthy(c) {
-		return fmt.Errorf("prepare a connection to %s: %w", t.server, errUnprepared)
+	if err != nil {
+		return fmt.Errorf("prepare a connection to %s: %w", t.server, err)
 	}
 	return nil
 }
 
-var errUnprepared = errors.New("it cannot be used after Prepare: read all that the server answers, " +
+// prober lets the user probe an idle connection.
+func prober(probe func(context.Context, *Conn) error) func(context.Context, *Conn) error {
+	return func(ctx context.Context, c *Conn) error {
+		if !healthy(c) {
+			return errors.New("it has ended, or the server has sent what nobody asked for")
+		}
+		err := under(ctx, "Probe", c, probe)
+		if err == nil && !healthy(c) {
+			err = errLeftovers
+		}
+		return err
+	}
+}
+
+var errLeftovers = errors.New("it cannot be used after that: read all that the server answers, " +
 	"return the errors of reads and writes, and leave it open")
 
 // under calls a user's function with a connection that nobody else has. When ctx ends,
