@@ -7,20 +7,18 @@ import (
 )
 
 // A Backend is what [Run] tests: the backend's part of a pool's configuration, and what
-// can be done to the other end of its members. Only Config is required.
-//
-// The suite calls these functions from several goroutines at once, and those for the
-// other end before the pool has been closed.
+// can be done to the other end of its members. Only Config is required. The suite calls
+// these functions from several goroutines at once.
 type Backend[C comparable] struct {
 	// Config is the configuration of one pool as the backend sets it up: its sources,
 	// Shut, Watch, Healthy, SingleUse and so on. The suite opens one pool with it and
 	// closes that, so Closed is called once.
 	//
-	// The suite sets the capacity, Sizing and DialTimeout (but not [poolkit.NoTimeout])
-	// as it needs them. In a pool that dials it also sets MaxDialing, and lowers Places
-	// and MaxShards to a dozen members in all, which the peer has to grant. In one that
-	// only accepts, the peer has to keep eight members open until the pool is closed: to
-	// offer another for each that ends.
+	// The suite sets the capacity, Sizing, CheckInterval and DialTimeout (but not
+	// [poolkit.NoTimeout]) as it needs them, and no limits of age and use. In a pool that
+	// dials it also sets MaxDialing, and lowers Places and MaxShards to a dozen members in
+	// all, which the peer has to grant. In one that only accepts, the peer has to keep
+	// eight members open until the pool is closed: to offer another for each that ends.
 	Config poolkit.Config[C]
 
 	// Echo sends a message of at most 64 bytes over a member and returns what the peer
@@ -45,7 +43,8 @@ type Backend[C comparable] struct {
 	Refuse func()
 
 	// Stall makes the peer fall silent, as if it or the network were gone: it answers
-	// neither what is opened nor what is sent, and ends nothing.
+	// neither what is opened nor what is sent, and ends nothing. If Config has a Check,
+	// that must find it out.
 	Stall func()
 
 	// Recover ends what Refuse or Stall began; where nothing was begun it does nothing.

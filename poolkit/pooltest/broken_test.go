@@ -223,7 +223,7 @@ var faults = []fault{
 	},
 	{
 		"no way to know that a member has ended", "AMemberThatThePeerHasEndedIsNotLent",
-		"the backend has neither Watch nor Healthy",
+		"the backend has neither Watch nor Healthy nor Check",
 		func(b *Backend[net.Conn], _ *Peer, _ <-chan struct{}) { b.Config.Watch, b.Config.Healthy = nil, nil },
 	},
 	{
@@ -339,6 +339,46 @@ var faults = []fault{
 		func(b *Backend[net.Conn], _ *Peer, _ <-chan struct{}) {
 			b.Config.Watch = func(_ net.Conn, w poolkit.Watcher) func() bool {
 				return time.AfterFunc(time.Minute, w.Gone).Stop
+			}
+		},
+	},
+	{
+		"Check that always says yes", "AnExaminationFindsThatThePeerIsSilent",
+		"is silent, and Check finds nothing wrong",
+		func(b *Backend[net.Conn], _ *Peer, _ <-chan struct{}) {
+			b.Config.Check = func(context.Context, net.Conn) error { return nil }
+		},
+	},
+	{
+		"Check that always says yes, and nothing else", "AMemberThatThePeerHasEndedIsNotLent",
+		"which is idle, and Check finds nothing wrong",
+		func(b *Backend[net.Conn], _ *Peer, _ <-chan struct{}) {
+			b.Config.Check = func(context.Context, net.Conn) error { return nil }
+			b.Config.Watch, b.Config.Healthy = nil, nil
+		},
+	},
+	{
+		"Check that ignores its context", "ASilentPeerHoldsUpNobody",
+		"Close does not return",
+		func(b *Backend[net.Conn], _ *Peer, never <-chan struct{}) {
+			b.Config.Check = func(context.Context, net.Conn) error { <-never; return nil }
+		},
+	},
+	{
+		"Check that leaves something in the member", "EveryMemberWorks",
+		"that was just lent does not work",
+		func(b *Backend[net.Conn], _ *Peer, _ <-chan struct{}) {
+			var examined sightings
+			b.Config.Check = func(_ context.Context, c net.Conn) error {
+				name := c.(*pipe).other.id.String()
+				if examined.add(name); examined.of(name) > 1 {
+					return nil
+				}
+				_, err := c.Write([]byte("??"))
+				if err == nil {
+					_, err = c.Read(make([]byte, 1)) // of two
+				}
+				return err
 			}
 		},
 	},

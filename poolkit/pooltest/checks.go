@@ -21,6 +21,7 @@ func checks[C comparable]() []check[C] {
 		{name: "AMemberThatEndsOnLoanIsNotLentAgain", check: endedOnLoan[C]},
 		{name: "AMemberThatNobodyTouchesStays", check: untouched[C]},
 		{name: "ASilentPeerHoldsUpNobody", check: silentPeer[C]},
+		{name: "AnExaminationFindsThatThePeerIsSilent", check: silenceFound[C]},
 		{name: "ThePoolRecoversFromAPeerThatFellSilent", check: recovers(func(b *Backend[C]) func() { return b.Stall }, "Stall")},
 		{name: "ThePoolRecoversFromAPeerThatRefused", check: recovers(func(b *Backend[C]) func() { return b.Refuse }, "Refuse")},
 		{name: "NoMoreDialsAreUnderWayThanAllowed", check: cappedDials[C]},

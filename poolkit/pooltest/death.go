@@ -71,8 +71,11 @@ func (r *rig[C]) noticed(m person[C]) {
 	case cfg.Healthy != nil:
 		r.eventually(func() bool { return !cfg.Healthy(m.conn) },
 			"the peer has ended member %v, and Healthy says that it is healthy", m.id)
+	case cfg.Check != nil:
+		r.eventually(func() bool { _, gone := r.census.why(m.id); return gone },
+			"the peer has ended member %v, which is idle, and Check finds nothing wrong", m.id)
 	default:
-		r.Fatalf("the backend has neither Watch nor Healthy: a member that the peer has ended would be lent. Set one of them")
+		r.Fatalf("the backend has neither Watch nor Healthy nor Check: a member that the peer has ended would be lent. Set one of them")
 	}
 }
 
@@ -126,7 +129,7 @@ func endedOnLoan[C comparable](r *rig[C]) {
 		release(l)
 		r.eventually(func() bool { return r.census.was(l.Conn()).shut == 1 },
 			"the peer has ended member %v while it was on loan, and after its release it is idle: "+
-				"Watch or Healthy must find that out", l.ID())
+				"Watch, Healthy or Check must find that out", l.ID())
 		if again, ok := p.TryAcquireID(l.ID()); ok && again.Conn() == l.Conn() {
 			r.Errorf("member %v was lent again after the peer had ended it", l.ID())
 		}
@@ -134,9 +137,11 @@ func endedOnLoan[C comparable](r *rig[C]) {
 	r.settled()
 }
 
-// Members that nobody touches stay as they are. That takes time, so it is for bubbles.
+// Members that nobody touches stay as they are, but for being examined. That takes time,
+// so it is for bubbles.
 func untouched[C comparable](r *rig[C]) {
 	r.needs(r.bubble, "virtual time")
+	r.examines = true
 	p := r.ready()
 	before := r.someIdle()
 	<-time.After(10 * time.Minute)

@@ -10,6 +10,7 @@ import (
 // Members can be used by all their borrowers at once, also long after the context of
 // their dial has ended.
 func everyMemberWorks[C comparable](r *rig[C]) {
+	r.examines = true
 	r.ready()
 	r.rest()
 	all := r.hold(everybody)

@@ -13,6 +13,7 @@ func panics[C comparable](r *rig[C]) {
 		}
 	}
 	cfg := &r.backend.Config
+	r.examines = true
 	p := r.ready()
 	for _, callback := range []struct {
 		name string
@@ -25,6 +26,7 @@ func panics[C comparable](r *rig[C]) {
 		{"Watch", cfg.Watch != nil},
 		{"Watch's stop", cfg.Watch != nil},
 		{"Healthy", cfg.Healthy != nil},
+		{"Check", cfg.Check != nil},
 		{"Lent", cfg.Lent != nil},
 		{"Peer", cfg.Peer != nil},
 		{"Sequence", cfg.Sequence != nil},

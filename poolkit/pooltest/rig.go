@@ -1,6 +1,7 @@
 package pooltest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -24,6 +25,9 @@ const (
 
 	// dialTimeout ends dials to a silent peer. Shorter would end others on a busy machine.
 	dialTimeout = 2 * time.Second
+
+	// examined is how often idle members are examined, where that is wanted.
+	examined = 100 * time.Millisecond
 )
 
 // How long to wait for what has to happen. In a bubble it costs nothing.
@@ -40,11 +44,12 @@ type rig[C comparable] struct {
 	bubble  bool
 
 	// For the check to set before it opens the pool.
-	gate   Gate                                      // for chaos; open in the end
-	chaos  func(poolkit.Dialer[C]) poolkit.Dialer[C] // around Dial, and around Admit
-	hurts  func(callback string)                     // called by each callback; may panic
-	moment int                                       // which of the check's moments it is
-	passes func(event int)                           // told of each event, by whoever causes it
+	gate     Gate                                      // for chaos; open in the end
+	chaos    func(poolkit.Dialer[C]) poolkit.Dialer[C] // around Dial, and around Admit
+	hurts    func(callback string)                     // called by each callback; may panic
+	examines bool                                      // Check is called often
+	moment   int                                       // which of the check's moments it is
+	passes   func(event int)                           // told of each event, by whoever causes it
 
 	pool   atomic.Pointer[poolkit.Pool[C]]
 	census census[C]
@@ -55,8 +60,9 @@ type rig[C comparable] struct {
 
 	panics sightings
 
-	deaf     atomic.Bool  // the pool does not hear what a watch tells
-	closings atomic.Int64 // calls of Closed
+	deaf         atomic.Bool  // the pool does not hear what a watch tells
+	closings     atomic.Int64 // calls of Closed
+	examinations atomic.Int64 // calls of Check
 
 	opened, closed atomic.Bool
 }
@@ -69,6 +75,13 @@ func (r *rig[C]) open() *poolkit.Pool[C] {
 	cfg.MinCapacity, cfg.MaxCapacity, cfg.Sizing = kept, kept, steady(kept)
 	if cfg.DialTimeout != poolkit.NoTimeout {
 		cfg.DialTimeout = dialTimeout
+	}
+	cfg.MaxAge, cfg.MaxIdle, cfg.MaxUses = 0, 0, 0
+	if cfg.Check != nil {
+		cfg.CheckInterval, cfg.CheckTimeout = time.Hour, 0
+		if r.examines || cfg.Watch == nil && cfg.Healthy == nil {
+			cfg.CheckInterval = examined
+		}
 	}
 	if cfg.Dialer != nil {
 		r.limit(&cfg)
@@ -86,16 +99,18 @@ func (r *rig[C]) open() *poolkit.Pool[C] {
 func (r *rig[C]) limit(cfg *poolkit.Config[C]) {
 	r.Helper()
 	cfg.MaxDialing = dialing
-	if cfg.Places == 0 || cfg.Places > places/spread {
-		cfg.Places = places / spread
+	most := cmp.Or(cfg.MaxShards, places)
+	each := (places + min(spread, most) - 1) / min(spread, most)
+	if cfg.Places > 0 {
+		each = min(each, cfg.Places)
 	}
-	shards := (places + cfg.Places - 1) / cfg.Places
-	if cfg.MaxShards != 0 && shards > cfg.MaxShards {
+	shards := (places + each - 1) / each
+	if shards > most {
 		r.Fatalf("the backend's Config has room for %d members (Places %d × MaxShards %d): the suite needs %d",
 			cfg.Places*cfg.MaxShards, cfg.Places, cfg.MaxShards, places)
 	}
-	cfg.MaxShards = shards
-	r.places = cfg.Places * shards
+	cfg.Places, cfg.MaxShards = each, shards
+	r.places = each * shards
 }
 
 // steady is a policy that always wants the same number, and is asked often.

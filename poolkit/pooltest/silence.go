@@ -12,10 +12,15 @@ import (
 // for longer than he wants to wait.
 func silentPeer[C comparable](r *rig[C]) {
 	r.needs(r.backend.Stall != nil, "Stall")
+	r.examines = true
 	p := r.ready()
 	all := r.hold(kept)
 	r.full()
 	r.backend.Stall()
+	if r.backend.Config.Check != nil {
+		before := r.examinations.Load()
+		r.eventually(func() bool { return r.examinations.Load() > before }, "members stand idle, and none is examined")
+	}
 
 	var talks sync.WaitGroup
 	if r.backend.Echo != nil {
@@ -46,6 +51,24 @@ func silentPeer[C comparable](r *rig[C]) {
 	r.close()
 	r.within(talks.Wait, "a borrower waits for the silent peer although the pool is closed: "+
 		"Shut must end what is under way on a member, or Echo has to give up")
+}
+
+// Members of a silent peer leave the pool when they are examined.
+func silenceFound[C comparable](r *rig[C]) {
+	r.needs(r.backend.Stall != nil, "Stall")
+	r.needs(r.backend.Config.Check != nil, "Check")
+	r.examines = true
+	r.ready()
+	silent := r.someIdle()
+	r.backend.Stall()
+	for _, m := range silent {
+		r.eventually(func() bool { _, gone := r.census.why(m.id); return gone },
+			"the peer of member %v, which is idle, is silent, and Check finds nothing wrong", m.id)
+	}
+	r.backend.Recover()
+	r.full()
+	r.drop(r.hold(everybody))
+	r.settled()
 }
 
 // atOnce checks that something takes no time.

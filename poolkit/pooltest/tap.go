@@ -90,6 +90,13 @@ func (r *rig[C]) tapChecks(cfg *poolkit.Config[C]) {
 			return healthy(c)
 		}
 	}
+	if examine := cfg.Check; examine != nil {
+		cfg.Check = func(ctx context.Context, c C) error {
+			r.event("Check")
+			r.examinations.Add(1)
+			return examine(ctx, c)
+		}
+	}
 }
 
 // tapFacts taps the callbacks that are told or say something about a member.

@@ -141,6 +141,13 @@ func called(tb testing.TB, p *Peer) Backend[net.Conn] {
 	return b
 }
 
+// examine asks the peer whether it is there.
+func examine(ctx context.Context, c net.Conn) error {
+	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
+	_, err := Echo(c, []byte("are you there?"))
+	return err
+}
+
 // Every check is made with one of these at least, and none finds anything.
 func TestSoundBackendsPass(t *testing.T) {
 	made := make(map[string]bool)
@@ -163,6 +170,21 @@ func TestSoundBackendsPass(t *testing.T) {
 		pass(t, made, func(testing.TB) Backend[net.Conn] {
 			b := sound(new(Peer))
 			b.Config.Healthy = nil
+			return b
+		})
+	})
+	t.Run("Check", func(t *testing.T) {
+		pass(t, made, func(testing.TB) Backend[net.Conn] {
+			b := sound(new(Peer))
+			b.Config.Check = examine
+			return b
+		})
+	})
+	t.Run("Check alone", func(t *testing.T) {
+		pass(t, made, func(testing.TB) Backend[net.Conn] {
+			b := sound(new(Peer))
+			b.Config.Check = examine
+			b.Config.Watch, b.Config.Healthy = nil, nil
 			return b
 		})
 	})
