@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"io"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -126,21 +126,34 @@ func TestItRuns(t *testing.T) {
 	}
 }
 
-// The guide shows pipe.go, all of it and as it is.
+// The guide shows all of pipe.go, and parts of this file, as they are.
 func TestTheGuideShowsTheCodeAsItIs(t *testing.T) {
-	code, err := os.ReadFile("pipe.go")
+	guide := read(t, "../../docs/write-your-own-backend.md")
+	shown := make(map[string][]string) // by file
+	for _, block := range regexp.MustCompile("(?ms)^```go (\\S+)\n(.*?)^```$").FindAllStringSubmatch(guide, -1) {
+		shown[block[1]] = append(shown[block[1]], block[2])
+	}
+	if got, want := strings.Join(shown["pipe.go"], "\n"), read(t, "pipe.go"); got != want {
+		t.Errorf("the guide does not show pipe.go as it is, but:\n%s", got)
+	}
+	for _, part := range shown["pipe_test.go"] {
+		if !strings.Contains(read(t, "pipe_test.go"), part) {
+			t.Errorf("the guide shows what is not in pipe_test.go:\n%s", part)
+		}
+	}
+	if n := len(shown["pipe_test.go"]); n != 1 || len(shown) != 2 {
+		t.Errorf("the guide shows %d parts of pipe_test.go, and %d files; want 1 and 2", n, len(shown))
+	}
+	if n := strings.Count(read(t, "pipe.go"), "\n"); n > 60 {
+		t.Errorf("pipe.go has %d lines, and is to be read in one go: at most 60", n)
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	guide, err := os.Open("../../docs/write-your-own-backend.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer guide.Close()
-	text, err := io.ReadAll(guide)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = code
-	_ = text
+	return strings.ReplaceAll(string(b), "\r\n", "\n")
 }
