@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -410,4 +411,46 @@ func TestPrepareSpeaksToTheServerFirst(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// In TLS 1.3 a client has finished its handshake before the server has seen the
+// certificate that it asked for.
+func TestAServerThatDoesNotTakeOurCertificate(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			if version == tls.VersionTLS13 && runtime.GOOS != "linux" {
+				t.Skip("this system does not show that a connection ends while bytes wait")
+			}
+			conf, client := certificate(t)
+			conf.MaxVersion = version
+			conf.ClientAuth = tls.RequireAndVerifyClientCert
+			conf.ClientCAs = client.RootCAs
+			s := startUpstream(t, conf, echo)
+			cfg := DialConfig{Addr: s.addr, TLS: client}
+			p, err := Dial(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			eventually(t, "the pool does not say why", func() bool { return poolkit.IsPermanent(p.Stats().LastError) })
+			says(t, p.Stats().LastError, "certificate", s.addr, "the server refused what TLS offered")
+
+			client.Certificates = conf.Certificates
+			use(t, poolOf(t, 4, cfg))
+		})
+	}
+}
+
+func TestAServerThatAsksForACertificateAndSendsNoTickets(t *testing.T) {
+	conf, client := certificate(t)
+	conf.ClientAuth = tls.RequestClientCert
+	conf.SessionTicketsDisabled = true
+	s := startUpstream(t, conf, greet)
+	p := poolOf(t, 4, DialConfig{Addr: s.addr, TLS: client})
+	l := acquire(t, p)
+	defer l.Discard()
+	got := make([]byte, 7)
+	if _, err := io.ReadFull(l.Conn(), got); err != nil || string(got) != "welcome" {
+		t.Errorf("the greeting is %q, %v", got, err)
+	}
 }

@@ -1,14 +1,21 @@
 package tcp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"time"
 
 	"github.com/vistone/poolkit/backends/trust"
 )
+
+// verdictMost bounds how long a new connection waits for what the server thinks of our
+// certificate. That takes a round trip, no longer than the handshake before.
+const verdictMost = time.Second
 
 // setUp makes an open connection fit for use. Where it fails, it has closed it, also if
 // a function of the user's ends the goroutine.
@@ -23,12 +30,19 @@ func (t *trial) setUp(ctx context.Context, raw net.Conn) (c *Conn, err error) {
 			_ = raw.Close()
 		}
 	}()
-	secure, err := t.handshake(ctx, raw)
+	begun := time.Now()
+	secure, asked, err := t.handshake(ctx, raw)
 	if err != nil {
 		return nil, handshakeError(t.server, err)
 	}
 	if c, err = newConn(raw, secure, t.lookout); err != nil {
 		return c, connectError(t.server, err)
+	}
+	if asked && c.socket != nil {
+		c.socket.awaitVerdict(time.Now().Add(min(time.Since(begun), verdictMost)))
+		if !c.socket.open() {
+			return c, handshakeError(t.server, cmp.Or(c.lastWord(), io.EOF))
+		}
 	}
 	if t.prepare != nil {
 		err = t.prepared(ctx, c)
@@ -37,14 +51,37 @@ func (t *trial) setUp(ctx context.Context, raw net.Conn) (c *Conn, err error) {
 	return c, err
 }
 
-// handshake starts TLS, if it is to be used.
-func (t *trial) handshake(ctx context.Context, raw net.Conn) (secure *tls.Conn, err error) {
+// handshake starts TLS, if it is to be used. It reports whether the server has asked for
+// a certificate and is yet to say what it thinks of it.
+func (t *trial) handshake(ctx context.Context, raw net.Conn) (secure *tls.Conn, asked bool, err error) {
 	if t.tls == nil {
-		return nil, nil
+		return nil, false, nil
 	}
 	defer catch("a function of DialConfig.TLS", &err)
-	secure = tls.Client(newWire(raw), t.tlsTo(t.server))
-	return secure, secure.HandshakeContext(ctx)
+	conf := t.tlsTo(t.server)
+	choose := conf.GetClientCertificate
+	conf.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		asked = true
+		if choose != nil {
+			return choose(r)
+		}
+		return choice(r, conf.Certificates), nil
+	}
+	secure = tls.Client(newWire(raw), conf)
+	err = secure.HandshakeContext(ctx)
+	// Up to TLS 1.2 the server has the last word in the handshake.
+	return secure, asked && secure.ConnectionState().Version == tls.VersionTLS13, err
+}
+
+// choice returns the certificate that a server will take, as crypto/tls chooses it by
+// itself, or an empty one.
+func choice(r *tls.CertificateRequestInfo, certs []tls.Certificate) *tls.Certificate {
+	for i := range certs {
+		if r.SupportsCertificate(&certs[i]) == nil {
+			return &certs[i]
+		}
+	}
+	return new(tls.Certificate)
 }
 
 // tlsTo returns the configuration for connections to a server.

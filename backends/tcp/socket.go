@@ -4,13 +4,15 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // socket is what package net does not offer: reads, writes and looks that do not
 // wait. They allocate nothing.
 type socket struct {
 	raw                   syscall.RawConn
-	doPeek, doGet, doInfo func(fd uintptr) // peek, get and info, made once
+	deadline              func(time.Time) error // of reads
+	doPeek, doGet, doInfo func(fd uintptr)      // peek, get and info, made once
 
 	mu   sync.Mutex
 	byte [1]byte // guarded by mu, as is all that follows: to peek into
@@ -33,7 +35,7 @@ func socketOf(conn net.Conn) *socket {
 	if err != nil {
 		return nil
 	}
-	s := &socket{raw: raw}
+	s := &socket{raw: raw, deadline: conn.SetReadDeadline}
 	s.doPeek, s.doGet, s.doInfo = s.peek, s.get, s.info
 	return s
 }

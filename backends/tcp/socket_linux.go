@@ -3,6 +3,7 @@ package tcp
 import (
 	"encoding/binary"
 	"syscall"
+	"time"
 )
 
 // open reports whether the peer has not ended a socket. It sees through bytes that
@@ -26,3 +27,22 @@ func (s *socket) info(fd uintptr) {
 }
 
 const tcpEstablished = 1 // TCP_ESTABLISHED (net/tcp_states.h)
+
+// awaitVerdict waits until a server has said what it thinks of our certificate, up to a
+// time. In TLS 1.3 it does so only after the handshake: by ending the connection, or by
+// going on, as a rule with a session ticket. An alert is no longer than 24 bytes (RFC
+// 8446, sections 5.2 and 6), a ticket is.
+func (s *socket) awaitVerdict(until time.Time) {
+	if s.deadline(until) != nil {
+		return
+	}
+	var buf [25]byte
+	_ = s.raw.Read(func(fd uintptr) bool { // fails at that time
+		n, _, err := syscall.Recvfrom(int(fd), buf[:], syscall.MSG_PEEK)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.info(fd)
+		return err == nil && (n == 0 || n == len(buf)) || err != nil && err != syscall.EAGAIN || s.n != tcpEstablished
+	})
+	_ = s.deadline(time.Time{})
+}

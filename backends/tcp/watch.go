@@ -74,9 +74,13 @@ func healthy(c *Conn) bool {
 
 // drain lets TLS take in what has arrived. It reports false when that was more than
 // TLS's own business: bytes that nobody has asked for or read, or the end.
-func (c *Conn) drain() bool {
+func (c *Conn) drain() bool { return errors.Is(c.lastWord(), errWouldWait) }
+
+// lastWord reads what has arrived, and returns the error that it ends in. If bytes that
+// are the application's have, it is nil.
+func (c *Conn) lastWord() error {
 	c.wire.hasty.Store(true)
 	defer c.wire.hasty.Store(false)
 	_, err := c.secure.Read(c.scrap[:])
-	return errors.Is(err, errWouldWait)
+	return err
 }
