@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -82,7 +83,7 @@ func TestAHitAllocatesNothing(t *testing.T) {
 func kept(tb testing.TB, n, most int) *poolkit.Pool[*int] {
 	tb.Helper()
 	return fill(tb, n, most, func(cfg *poolkit.Config[*int]) {
-		cfg.MaxAge, cfg.MaxIdle, cfg.MaxUses = time.Hour, time.Minute, 1<<40
+		cfg.MaxAge, cfg.MaxIdle, cfg.MaxUses = time.Hour, time.Minute, math.MaxInt
 		cfg.Check = func(context.Context, *int) error { return nil }
 	})
 }
