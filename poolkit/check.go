@@ -52,7 +52,7 @@ func (p *Pool[C]) checked(m *member[C], sweeping bool, why Reason, err error) {
 		}
 	}
 	p.examine()
-	if failed || w != nil {
+	if failed {
 		p.disturb()
 	}
 	if len(p.ledger.turns) == 0 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vistone/poolkit/poolkit"
+	"github.com/vistone/poolkit/sizing"
 )
 
 var errSilent = errors.New("no answer")
@@ -93,6 +94,11 @@ func TestADeadMemberIsFoundByACheckAndReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, d := &world{}, &doctor{takes: time.Second}
 		cfg := d.patients(w, 3)
+		cfg.Sizing = restless(3)
+		cfg.Shut = func(c *conn) error {
+			time.Sleep(5 * time.Second) // which its replacement does not wait for
+			return shutConn(c)
+		}
 		left := exits(&cfg)
 		var failures notes[error]
 		cfg.Hooks.Failed = func(_ int, err error) { failures.add(err) }
@@ -103,6 +109,10 @@ func TestADeadMemberIsFoundByACheckAndReplaced(t *testing.T) {
 		if n := len(d.visits()); n > 0 {
 			t.Errorf("%d checks before the default interval of 30 s", n)
 		}
+		for p.Stats().Lost == 0 {
+			after(time.Second / 4)
+		}
+		expect(t, p, "right after the check", 3, 0, 0, 0)
 		after(10 * time.Second)
 		all := left.list()
 		if len(all) != 1 || all[0].id != number(2) || all[0].why != poolkit.Unhealthy {
@@ -362,6 +372,16 @@ func TestAMemberThatSaysItEndsDuringItsCheckIsShutAfterwards(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, d := &world{}, &doctor{takes: time.Second}
 		cfg := watched(d.patients(w, 1))
+		watch := cfg.Watch
+		var watches atomic.Int32 // now
+		cfg.Watch = func(c *conn, w poolkit.Watcher) func() bool {
+			stop := watch(c, w)
+			watches.Add(1)
+			return func() bool {
+				watches.Add(-1)
+				return stop()
+			}
+		}
 		left := exits(&cfg)
 		p := open(t, w, cfg)
 		ready(t, p)
@@ -383,6 +403,64 @@ func TestAMemberThatSaysItEndsDuringItsCheckIsShutAfterwards(t *testing.T) {
 			t.Errorf("left: %+v, %d lost; want one gone", all, p.Stats().Lost)
 		}
 		expect(t, p, "then", 1, 0, 0, 0)
+		if n := watches.Load(); n != 1 {
+			t.Errorf("%d watches, want that of the new member", n)
+		}
+	})
+}
+
+func TestSurplusIsNotShutDuringItsCheck(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, d := &world{}, &doctor{takes: 5 * time.Minute}
+		cfg := d.patients(w, 3)
+		cfg.CheckTimeout = time.Hour
+		left := exits(&cfg)
+		p := open(t, w, cfg)
+		var ls []poolkit.Lease[*conn]
+		for range 5 {
+			ls = append(ls, acquire(t, p))
+		}
+		for _, l := range ls {
+			l.Release()
+		}
+		after(4 * time.Minute)
+		expect(t, p, "while all are examined", 8, 0, 0, 0)
+		p.Resize(2, 2) // which looks for surplus at once
+		after(time.Minute / 2)
+		expect(t, p, "after a resize", 8, 0, 0, 0)
+		for p.Stats().Checking > 0 {
+			after(time.Second)
+		}
+		p.Resize(2, 2)
+		after(time.Second)
+		expect(t, p, "after another, when the checks are over", 2, 0, 0, 0)
+		if n := len(because(left.list(), poolkit.Surplus)); n != 6 {
+			t.Errorf("%d were surplus, want 6", n)
+		}
+	})
+}
+
+// In a pool that only accepts nothing follows a death but the next step of the policy.
+func TestThePolicyIsToldOfMembersThatFailTheirCheck(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, d := &world{}, &doctor{}
+		ps := newPeers(w)
+		cfg := d.patients(w, 3)
+		cfg.Dialer, cfg.Acceptor = nil, ps
+		var seen notes[sizing.Observation]
+		cfg.Sizing = counted(sizing.Fixed(3), &seen)
+		p := open(t, w, cfg)
+		o := ps.offer(&offer{})
+		ready := p.WaitReady(t.Context(), 1)
+		d.kill(o.admitted.id)
+		after(2 * time.Minute)
+		lost := 0
+		for _, o := range seen.list() {
+			lost += o.Expired
+		}
+		if ready != nil || lost != 1 {
+			t.Errorf("the policy was told of %d lost, want one (%v)", lost, ready)
+		}
 	})
 }
 

@@ -191,10 +191,10 @@ func (w *model) step(n int) {
 		if a := pick(w, w.actors); a != nil {
 			w.leave(a)
 		}
-	case 27:
+	case 27, 28:
 		w.name = "claim"
 		w.claim()
-	case 28, 29:
+	case 29:
 		w.name = "checked"
 		if a := pick(w, w.examined()); a != nil {
 			w.checked(a)

@@ -180,7 +180,7 @@ func (w *model) retire(due func(time.Time)) []*actor {
 
 // inTheWay is the member that has to go before its replacement can come.
 func (w *model) inTheWay() *actor {
-	if len(w.tickets)+len(w.in(closing))+len(w.in(leaving)) > 0 || w.failures > 0 || !w.pausedUntil.IsZero() {
+	if len(w.tickets)+len(w.in(closing))+len(w.in(leaving)) > 0 || w.failures > 0 {
 		return nil
 	}
 	for i, s := range w.shards {
@@ -300,6 +300,9 @@ func (w *model) checked(a *actor) {
 	}
 	if alive {
 		a.checked = w.now
+		if a.m.untried {
+			w.fatalf("a member that a check has found alive is yet to be tried")
+		}
 		if redeems {
 			w.succeeded(a)
 		}
@@ -337,6 +340,9 @@ func (w *model) checkUpkeep() {
 	}
 	if w.l.tick == 0 {
 		return
+	}
+	if at := w.l.began.Add(w.l.nextList); !w.listAt.IsZero() && !at.Equal(w.listAt) {
+		w.fatalf("who is due is listed again at %v, want %v", at, w.listAt)
 	}
 	for _, a := range w.actors {
 		if a.m.renewing != (w.renewal(a) != nil) {

@@ -41,9 +41,6 @@ func (p *Pool[C]) free(m *member[C]) {
 func (p *Pool[C]) vacate(m *member[C]) {
 	p.mu.Lock()
 	p.ledger.free(m)
-	if len(p.ledger.renewals) > 0 {
-		p.wake() // there may be room now, or the next in need of it
-	}
 	tickets := p.order()
 	p.checkEmpty()
 	p.mu.Unlock()

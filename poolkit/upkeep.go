@@ -172,7 +172,7 @@ func (l *ledger[C]) dismiss(m *member[C]) *member[C] {
 // its own. It waits while something else is under way, or fails.
 func (l *ledger[C]) makeRoom(gone []*member[C]) []*member[C] {
 	total := l.shards.Total()
-	if len(l.renewals) == 0 || total.Promised+total.Closing > 0 || l.failures > 0 || l.paused || !l.shards.Full() {
+	if len(l.renewals) == 0 || total.Promised+total.Closing > 0 || l.failures > 0 || !l.shards.Full() {
 		return gone
 	}
 	for _, m := range l.renewals {

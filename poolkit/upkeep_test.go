@@ -49,6 +49,14 @@ func neverBelow(t *testing.T, p *poolkit.Pool[*conn], idle int, look, during tim
 	}
 }
 
+// restless is a policy that lets the pool neither sleep nor take steps to know the time
+// by.
+func restless(n int) sizing.Policy {
+	return policy(func(sizing.Observation) sizing.Decision {
+		return sizing.Decision{Target: n, Wait: time.Hour}
+	})
+}
+
 func TestMembersMadeTogetherAreNotReplacedTogether(t *testing.T) {
 	const n, age = 100, 1000 * time.Second
 	bubble(t, func(t *testing.T) {
@@ -178,16 +186,18 @@ func TestOldMembersThatComeBackTogetherAreNotShutTogether(t *testing.T) {
 
 // Members of a pool that is always used to the full have no time to stand idle.
 func TestMembersThatAreAlwaysOnLoanAreReplacedAllTheSame(t *testing.T) {
+	const n = 40
 	bubble(t, func(t *testing.T) {
-		w := &world{delay: 100 * time.Millisecond}
+		w := &world{delay: 10 * time.Millisecond}
 		cfg := w.config(1)
-		cfg.Places, cfg.MaxShards = 4, 1
+		cfg.Places, cfg.MaxShards = n, 1
 		cfg.MaxAge = time.Minute
+		cfg.Sizing = restless(1)
 		left := exits(&cfg)
 		p := open(t, w, cfg)
 		end := time.Now().Add(time.Hour)
 		var users sync.WaitGroup
-		for range 8 {
+		for range 2 * n {
 			users.Go(func() {
 				for time.Now().Before(end) {
 					l, err := p.Acquire(t.Context())
@@ -202,15 +212,16 @@ func TestMembersThatAreAlwaysOnLoanAreReplacedAllTheSame(t *testing.T) {
 		}
 		users.Wait()
 		all := left.list()
-		if n := len(all); n < 4*40 || n > 4*61 {
-			t.Errorf("%d members left in an hour, want four every minute or a little more", n)
+		// One in a minute and a half each, since members come back but once a second.
+		if got := len(all); got < n*60*2/3 || got > n*61 {
+			t.Errorf("%d of %d members left in an hour, want each about once a minute", got, n)
 		}
 		born := make(map[poolkit.ID]time.Duration)
 		for i, e := range all {
 			if i > 0 {
-				born[number(i+4)] = all[i-1].at // made in place of the one before
+				born[number(i+n)] = all[i-1].at // made in place of the one before
 			}
-			if age := e.at - born[e.id]; age > 2*time.Minute+10*time.Second {
+			if age := e.at - born[e.id]; age > 2*time.Minute+30*time.Second {
 				t.Errorf("member %v left at the age of %v", e.id, age)
 			}
 		}
@@ -372,6 +383,7 @@ func TestAPoolWhoseMembersAreUnusedTogetherIsRefreshedWithoutHaste(t *testing.T)
 	bubble(t, func(t *testing.T) {
 		w := &world{delay: time.Second}
 		cfg := w.config(100)
+		cfg.Sizing = restless(100)
 		cfg.MaxIdle, cfg.MaxDialing = time.Minute, 100
 		left := exits(&cfg)
 		p := open(t, w, cfg)
@@ -379,7 +391,7 @@ func TestAPoolWhoseMembersAreUnusedTogetherIsRefreshedWithoutHaste(t *testing.T)
 		w.mu.Lock()
 		w.most = 0
 		w.mu.Unlock()
-		neverBelow(t, p, 100, time.Second/4, 90*time.Second)
+		neverBelow(t, p, 100, time.Second/4, time.Minute+8*time.Second)
 		if n := len(because(left.list(), poolkit.Unused)); n != 100 || w.most != 16 {
 			t.Errorf("%d were replaced with %d dials at once, want 100 with 16", n, w.most)
 		}
