@@ -101,8 +101,8 @@ func TestAClosedConnectionCannotReachTheNextUser(t *testing.T) {
 			if !errors.Is(err, net.ErrClosed) {
 				t.Errorf("%s of a closed connection: %v, want net.ErrClosed", name, err)
 			}
-			if op := (*net.OpError)(nil); !errors.As(err, &op) || op.Timeout() || op.Addr == nil {
-				t.Errorf("%s: %v is no *net.OpError with an address", name, err)
+			if op := (*net.OpError)(nil); !errors.As(err, &op) || op.Net != "pipe" || op.Addr != m.RemoteAddr() {
+				t.Errorf("%s: %v is no *net.OpError of this connection", name, err)
 			}
 		}
 		if m := old.(interface{ NetConn() net.Conn }).NetConn(); m != nil {
@@ -119,6 +119,23 @@ func TestAClosedConnectionCannotReachTheNextUser(t *testing.T) {
 		time.Sleep(time.Hour) // none of those deadlines may be in force
 		go m.say(t, "hello")
 		expect(t, c, "hello")
+	})
+}
+
+func TestAClosedConnectionLeavesTheMemberAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := dial(t, poolnet.NewDialer(open(t, newWorld().dials(1))))
+		m := memberOf[*end](t, c)
+		c.Close()
+		before := m.calls.Load()
+		for name, err := range methods(c) {
+			if !errors.Is(err, net.ErrClosed) {
+				t.Errorf("%s of a closed connection: %v, want net.ErrClosed", name, err)
+			}
+		}
+		if n := m.calls.Load() - before; n != 0 {
+			t.Errorf("the member was called %d times after Close", n)
+		}
 	})
 }
 
@@ -207,6 +224,19 @@ func timeout(err error) bool {
 	return errors.As(err, &ne) && ne.Timeout()
 }
 
+func TestAMemberThatKnowsNoDeadlinesIsReturnedIfNobodySetsAny(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d, _ := returning(t, newWorld())
+		c := dial(t, d)
+		m := memberOf[*end](t, c)
+		m.stubborn.Store(true)
+		c.Close()
+		if m.isShut() {
+			t.Error("the member was ended")
+		}
+	})
+}
+
 func TestDeadlinesEndWithTheConnection(t *testing.T) {
 	for name, set := range map[string]func(c net.Conn, at time.Time) error{
 		"SetDeadline":      net.Conn.SetDeadline,
@@ -282,6 +312,27 @@ func TestHandingOverGivesTheMemberAndItsPlaceAway(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTheLatestWordOnCloseCounts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := open(t, newWorld().dials(1))
+		d, err := poolnet.NewDialer(p).HandingOver(nil).Returning()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := dial(t, d)
+		m := memberOf[*end](t, c)
+		c.Close()
+		if m.isShut() || p.Stats().OnLoan != 0 {
+			t.Error("the member was not returned")
+		}
+		bare := dial(t, d.HandingOver(nil))
+		defer bare.Close()
+		if _, ok := bare.(*end); !ok || p.Stats().OnLoan != 0 {
+			t.Errorf("got a %T, want a member that was handed over", bare)
+		}
+	})
 }
 
 func TestAMemberThatCannotBeHandedOverIsEnded(t *testing.T) {

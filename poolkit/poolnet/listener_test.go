@@ -401,6 +401,32 @@ func TestAnErrorThatWaitingWillNotCureIsToldAndNotTemporary(t *testing.T) {
 	}
 }
 
+// A server leaves when it hears of an error, and ends whoever has not been accepted.
+func TestWhoHasSpokenIsAcceptedBeforeAnErrorIsTold(t *testing.T) {
+	for range 20 { // the order must not be a matter of luck
+		bubble(t, func(t *testing.T) {
+			w := newWorld()
+			conf := w.dials(1)
+			conf.Dialer = poolkit.DialerFunc[*end](func(ctx context.Context, shard int) (poolkit.ID, *end, error) {
+				if len(w.made()) > 0 {
+					return poolkit.ID{}, nil, poolkit.Permanent(errors.New("no more"))
+				}
+				return w.dial(ctx, shard)
+			})
+			conf.MaxDialing = 1
+			l := listen(t, open(t, conf), poolnet.ListenerConfig{MaxParked: 2})
+			synctest.Wait()
+			go w.made()[0].say(t, "x")
+			synctest.Wait()
+			c, err := l.Accept()
+			if err != nil {
+				t.Fatalf("Accept: %v, want who has spoken", err)
+			}
+			c.Close()
+		})
+	}
+}
+
 func TestADrainingPoolLetsTheParkedSpeak(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld()

@@ -64,7 +64,7 @@ func (l *Listener[C]) park(lease poolkit.Lease[C]) {
 			lease.Release()
 			return
 		}
-	case !closed && n > 0:
+	case n > 0:
 		c.state.Store(heard)
 		if l.announce(full) {
 			return

@@ -22,28 +22,33 @@ type end struct {
 	far  net.Conn     // the other end, which the test holds
 	shut atomic.Int32 // how often the pool has shut it
 
-	stubborn atomic.Bool // SetDeadline and SetReadDeadline fail
-	once     atomic.Bool // they succeed once more, and then fail
-	inUse    atomic.Int32
+	stubborn atomic.Bool  // SetDeadline and SetReadDeadline fail
+	once     atomic.Bool  // they succeed once more, and then fail
+	inUse    atomic.Int32 // calls under way
+	calls    atomic.Int32 // that there have been
+}
+
+// call counts a call, until what it returns is called.
+func (e *end) call() (done func()) {
+	e.inUse.Add(1)
+	e.calls.Add(1)
+	return func() { e.inUse.Add(-1) }
 }
 
 func (e *end) Read(p []byte) (int, error) {
-	e.inUse.Add(1)
-	defer e.inUse.Add(-1)
+	defer e.call()()
 	return e.Conn.Read(p)
 }
 
 func (e *end) Write(p []byte) (int, error) {
-	e.inUse.Add(1)
-	defer e.inUse.Add(-1)
+	defer e.call()()
 	return e.Conn.Write(p)
 }
 
 var errStubborn = errors.New("no deadlines here")
 
 func (e *end) SetDeadline(t time.Time) error {
-	e.inUse.Add(1)
-	defer e.inUse.Add(-1)
+	defer e.call()()
 	if e.stubborn.Load() {
 		return errStubborn
 	}
@@ -52,11 +57,17 @@ func (e *end) SetDeadline(t time.Time) error {
 }
 
 func (e *end) SetReadDeadline(t time.Time) error {
+	defer e.call()()
 	if e.stubborn.Load() {
 		return errStubborn
 	}
 	e.stubborn.Store(e.once.Load())
 	return e.Conn.SetReadDeadline(t)
+}
+
+func (e *end) SetWriteDeadline(t time.Time) error {
+	defer e.call()()
+	return e.Conn.SetWriteDeadline(t)
 }
 
 // world makes ends, by dialling, or by offering them to a pool that accepts.
@@ -203,7 +214,7 @@ func memberOf[C net.Conn](t testing.TB, c net.Conn) C {
 	return m
 }
 
-// isClosed tells whether the pool that a member came from has shut it.
+// isShut tells whether the pool that a member came from has shut it.
 func (e *end) isShut() bool { return e.shut.Load() > 0 }
 
 // say writes at the peer's end of e.
