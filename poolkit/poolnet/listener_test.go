@@ -221,6 +221,7 @@ func TestClosingTheListenerEndsThoseThatWereNotAccepted(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, e *end){
 		"the peer has spoken":    func(t *testing.T, e *end) { go e.say(t, "x") },
 		"it knows no deadlines":  func(_ *testing.T, e *end) { e.stubborn.Store(true) },
+		"it fails as it likes":   func(_ *testing.T, e *end) { e.rude.Store(true) },
 		"the peer is just going": func(_ *testing.T, e *end) { go e.far.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,8 +1,6 @@
 package poolnet
 
 import (
-	"errors"
-	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -60,7 +58,7 @@ func (u *use) settle(op string, err error) error {
 	if u.counts {
 		u.state.Add(^uint32(0))
 	}
-	if err != nil && u.state.Load()&closed != 0 && !errors.Is(err, io.EOF) {
+	if err != nil && u.state.Load()&closed != 0 {
 		return u.closedError(op)
 	}
 	return err

@@ -24,6 +24,7 @@ type end struct {
 
 	stubborn atomic.Bool  // SetDeadline and SetReadDeadline fail
 	once     atomic.Bool  // they succeed once more, and then fail
+	rude     atomic.Bool  // Read fails with an error of its own
 	inUse    atomic.Int32 // calls under way
 	calls    atomic.Int32 // that there have been
 }
@@ -37,7 +38,11 @@ func (e *end) call() (done func()) {
 
 func (e *end) Read(p []byte) (int, error) {
 	defer e.call()()
-	return e.Conn.Read(p)
+	n, err := e.Conn.Read(p)
+	if err != nil && e.rude.Load() {
+		err = errRude
+	}
+	return n, err
 }
 
 func (e *end) Write(p []byte) (int, error) {
@@ -45,7 +50,10 @@ func (e *end) Write(p []byte) (int, error) {
 	return e.Conn.Write(p)
 }
 
-var errStubborn = errors.New("no deadlines here")
+var (
+	errStubborn = errors.New("no deadlines here")
+	errRude     = errors.New("no reason given")
+)
 
 func (e *end) SetDeadline(t time.Time) error {
 	defer e.call()()
