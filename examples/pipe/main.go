@@ -45,7 +45,9 @@ func run(out io.Writer) error {
 			return err
 		}
 		lease.Release()
-		fmt.Fprintln(out, answer)
+		if _, err := fmt.Fprintln(out, answer); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -17,26 +17,26 @@ import (
 var errFlaky = errors.New("flaky")
 
 // try dials, and reports how that ended.
-func try(ctx context.Context, d poolkit.Dialer[net.Conn]) (err error, panicked any) {
+func try(ctx context.Context, d poolkit.Dialer[net.Conn]) (panicked any, err error) {
 	defer func() { panicked = recover() }()
 	_, c, err := d.Dial(ctx, 3)
 	if err == nil {
 		err = c.Close()
 	}
-	return err, nil
+	return nil, err
 }
 
 func TestASlowDialerTakesThatMuchLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := pooltest.Slow[net.Conn](new(pooltest.Peer), time.Minute)
 		begun := time.Now()
-		if err, _ := try(t.Context(), d); err != nil || time.Since(begun) != time.Minute {
+		if _, err := try(t.Context(), d); err != nil || time.Since(begun) != time.Minute {
 			t.Errorf("%v after %v, want success after 1m0s", err, time.Since(begun))
 		}
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errFlaky)
 		defer cancel()
 		begun = time.Now()
-		if err, _ := try(ctx, d); !errors.Is(err, errFlaky) || time.Since(begun) != time.Second {
+		if _, err := try(ctx, d); !errors.Is(err, errFlaky) || time.Since(begun) != time.Second {
 			t.Errorf("%v after %v, want the context's cause after 1s", err, time.Since(begun))
 		}
 	})
@@ -47,7 +47,7 @@ func TestFlakyAndPanickingDialersSucceedInBetween(t *testing.T) {
 		d := pooltest.Panicking(pooltest.Flaky[net.Conn](new(pooltest.Peer), 2, errFlaky), 3, "boom")
 		var got []string
 		for range 9 {
-			switch err, panicked := try(t.Context(), d); {
+			switch panicked, err := try(t.Context(), d); {
 			case panicked != nil:
 				got = append(got, panicked.(string))
 			case err != nil:
@@ -64,7 +64,7 @@ func TestFlakyAndPanickingDialersSucceedInBetween(t *testing.T) {
 
 func TestAFailingDialerAlwaysFails(t *testing.T) {
 	for range 3 {
-		if err, _ := try(t.Context(), pooltest.Failing[net.Conn](errFlaky)); !errors.Is(err, errFlaky) {
+		if _, err := try(t.Context(), pooltest.Failing[net.Conn](errFlaky)); !errors.Is(err, errFlaky) {
 			t.Errorf("got %v, want %v", err, errFlaky)
 		}
 	}
@@ -75,7 +75,7 @@ func TestAGateHoldsBackWhoPasses(t *testing.T) {
 		var gate pooltest.Gate
 		var meter pooltest.Meter
 		d := pooltest.Metered(pooltest.Gated[net.Conn](new(pooltest.Peer), &gate), &meter)
-		if err, _ := try(t.Context(), d); err != nil {
+		if _, err := try(t.Context(), d); err != nil {
 			t.Errorf("through an open gate: %v", err)
 		}
 		for range 2 { // it can be used again
@@ -84,7 +84,7 @@ func TestAGateHoldsBackWhoPasses(t *testing.T) {
 			var dials sync.WaitGroup
 			for range 3 {
 				dials.Go(func() {
-					if err, _ := try(t.Context(), d); err != nil {
+					if _, err := try(t.Context(), d); err != nil {
 						t.Error(err)
 					}
 				})
