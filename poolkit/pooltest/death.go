@@ -137,11 +137,9 @@ func endedOnLoan[C comparable](r *rig[C]) {
 	r.settled()
 }
 
-// Members that nobody touches stay as they are, but for being examined. That takes time,
-// so it is for bubbles.
+// Members that nobody touches stay as they are. That takes time, so it is for bubbles.
 func untouched[C comparable](r *rig[C]) {
 	r.needs(r.bubble, "virtual time")
-	r.examines = true
 	p := r.ready()
 	before := r.someIdle()
 	<-time.After(10 * time.Minute)

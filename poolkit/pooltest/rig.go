@@ -23,7 +23,8 @@ const (
 	// everybody is how many members are used at once.
 	everybody = 8
 
-	// dialTimeout ends dials to a silent peer. Shorter would end others on a busy machine.
+	// dialTimeout ends dials to a silent peer. On a busy machine it may end others, too,
+	// which has to be no matter where it is used.
 	dialTimeout = 2 * time.Second
 
 	// examined is how often idle members are examined, where that is wanted.
@@ -48,6 +49,7 @@ type rig[C comparable] struct {
 	chaos    func(poolkit.Dialer[C]) poolkit.Dialer[C] // around Dial, and around Admit
 	hurts    func(callback string)                     // called by each callback; may panic
 	examines bool                                      // Check is called often
+	stalls   bool                                      // dials of a silent peer are to end
 	moment   int                                       // which of the check's moments it is
 	passes   func(event int)                           // told of each event, by whoever causes it
 
@@ -74,7 +76,10 @@ func (r *rig[C]) open() *poolkit.Pool[C] {
 	r.single = cfg.SingleUse
 	cfg.MinCapacity, cfg.MaxCapacity, cfg.Sizing = kept, kept, steady(kept)
 	if cfg.DialTimeout != poolkit.NoTimeout {
-		cfg.DialTimeout = dialTimeout
+		cfg.DialTimeout = r.patience()
+		if r.stalls {
+			cfg.DialTimeout = dialTimeout
+		}
 	}
 	cfg.MaxAge, cfg.MaxIdle, cfg.MaxUses = 0, 0, 0
 	if cfg.Check != nil {
@@ -171,14 +176,15 @@ func (r *rig[C]) patience() time.Duration {
 	return patience
 }
 
-// poll waits until something is true, and reports whether it came true.
+// poll waits until something is true, and reports whether it came true. It looks more
+// and more seldom.
 func poll(bubble bool, true_ func() bool) bool {
 	bound := patience
 	if bubble {
 		bound = bubblePatience
 	}
 	deadline := time.Now().Add(bound)
-	for pause := time.Millisecond; !true_(); pause = min(2*pause, 50*time.Millisecond) {
+	for pause := time.Millisecond; !true_(); pause = min(2*pause, bound/600) {
 		if time.Now().After(deadline) {
 			return false
 		}

@@ -14,7 +14,8 @@ type scope struct {
 	cancel context.CancelFunc
 
 	mu       sync.Mutex
-	cleanups []func() // guarded by mu
+	cleanups []func() // guarded by mu, as is over
+	over     bool     // everything has been cleaned up
 }
 
 func newScope(tb testing.TB) *scope {
@@ -32,12 +33,24 @@ func (s *scope) Cleanup(f func()) {
 	s.cleanups = append(s.cleanups, f)
 }
 
+// Errorf does nothing when the scope has ended: somebody who was stuck in a check that
+// has failed may still have something to say.
+func (s *scope) Errorf(format string, args ...any) {
+	s.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over {
+		s.TB.Errorf(format, args...)
+	}
+}
+
 // end runs the cleanup functions, the latest first. Each may fail the test.
 func (s *scope) end() {
 	s.cancel()
 	s.mu.Lock()
 	n := len(s.cleanups) - 1
 	if n < 0 {
+		s.over = true
 		s.mu.Unlock()
 		return
 	}

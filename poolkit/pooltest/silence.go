@@ -12,7 +12,7 @@ import (
 // for longer than he wants to wait.
 func silentPeer[C comparable](r *rig[C]) {
 	r.needs(r.backend.Stall != nil, "Stall")
-	r.examines = true
+	r.examines, r.stalls = true, true
 	p := r.ready()
 	all := r.hold(kept)
 	r.full()
@@ -57,7 +57,7 @@ func silentPeer[C comparable](r *rig[C]) {
 func silenceFound[C comparable](r *rig[C]) {
 	r.needs(r.backend.Stall != nil, "Stall")
 	r.needs(r.backend.Config.Check != nil, "Check")
-	r.examines = true
+	r.examines, r.stalls = true, true
 	r.ready()
 	silent := r.someIdle()
 	r.backend.Stall()
@@ -86,6 +86,7 @@ func recovers[C comparable](trouble func(*Backend[C]) func(), what string) func(
 	return func(r *rig[C]) {
 		begin := trouble(&r.backend)
 		r.needs(begin != nil, what)
+		r.stalls = true
 		p := r.ready()
 		for range 2 {
 			dials := r.meter.Dials()
