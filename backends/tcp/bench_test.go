@@ -41,6 +41,18 @@ func BenchmarkHit(b *testing.B) {
 	}
 }
 
+// BenchmarkLook is a look at a socket: a hit has two, at its beginning and its end.
+func BenchmarkLook(b *testing.B) {
+	s := startUpstream(b, nil, echo)
+	look := socketOf(bare(b, s.addr, nil))
+	b.ReportAllocs()
+	for b.Loop() {
+		if look.look() != quiet {
+			b.Fatal("the socket is not quiet")
+		}
+	}
+}
+
 // BenchmarkUse is the same with a request and its answer between, so that TLS has
 // something to look through.
 func BenchmarkUse(b *testing.B) {
@@ -73,15 +85,25 @@ func BenchmarkUse(b *testing.B) {
 		})
 		b.Run(name(secure)+"/dial", func(b *testing.B) {
 			s, cfg := serverThat(b, secure, echo)
-			b.ReportAllocs()
-			for b.Loop() {
-				conn := bare(b, s.addr, cfg.TLS)
-				if err := exchange(conn); err != nil {
-					b.Fatal(err)
-				}
-				conn.Close()
-			}
+			dialled(b, s.addr, cfg.TLS)
 		})
+	}
+	b.Run("tls/dial and resume", func(b *testing.B) {
+		s, cfg := serverThat(b, true, echo)
+		cfg.TLS.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+		dialled(b, s.addr, cfg.TLS)
+	})
+}
+
+// dialled makes a connection for each request.
+func dialled(b *testing.B, addr string, conf *tls.Config) {
+	b.ReportAllocs()
+	for b.Loop() {
+		conn := bare(b, addr, conf)
+		if err := exchange(conn); err != nil {
+			b.Fatal(err)
+		}
+		conn.Close()
 	}
 }
 

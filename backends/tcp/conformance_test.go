@@ -29,10 +29,8 @@ func conforms(t *testing.T, secure bool) {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		core := cfg.core(d)
-		core.MaxShards = 3 // shards mean nothing here, but the suite takes a few places of each
 		return pooltest.Backend[*Conn]{
-			Config:   core,
+			Config:   cfg.core(d),
 			Echo:     pooltest.Echo[*Conn],
 			PeerOpen: s.open,
 			Kill:     func(_ poolkit.ID, c *Conn) { s.closeFrom(c.LocalAddr()) },

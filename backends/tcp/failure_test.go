@@ -150,7 +150,7 @@ func TestACertificateFromNobodyWeKnow(t *testing.T) {
 
 func TestACertificateForAnotherHost(t *testing.T) {
 	conf, client := certificate(t)
-	client.ServerName = ""
+	client.ServerName = "elsewhere"
 	s := startUpstream(t, conf, echo)
 	err := fails(t, DialConfig{Addr: s.addr, TLS: client})
 	var host x509.HostnameError
@@ -423,8 +423,7 @@ func TestAServerThatDoesNotTakeOurCertificate(t *testing.T) {
 			}
 			conf, client := certificate(t)
 			conf.MaxVersion = version
-			conf.ClientAuth = tls.RequireAndVerifyClientCert
-			conf.ClientCAs = client.RootCAs
+			conf.ClientAuth = tls.RequireAnyClientCert
 			s := startUpstream(t, conf, echo)
 			cfg := DialConfig{Addr: s.addr, TLS: client}
 			p, err := Dial(cfg)

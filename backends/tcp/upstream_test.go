@@ -1,49 +1,30 @@
 package tcp
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/vistone/poolkit/internal/selfsigned"
 )
 
 // certificate returns a server's TLS configuration, with a self-signed certificate for
 // localhost, and a client's that trusts it.
 func certificate(tb testing.TB) (server, client *tls.Config) {
 	tb.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		NotBefore:             time.Now().Add(-12 * time.Hour),
-		NotAfter:              time.Now().Add(12 * time.Hour),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		DNSNames:              []string{"localhost"},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
+	cert, err := selfsigned.Certificate()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
+	roots.AddCert(cert.Leaf)
 	curves := []tls.CurveID{tls.X25519} // the others are slow under the race detector
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}}, CurvePreferences: curves},
+	return &tls.Config{Certificates: []tls.Certificate{cert}, CurvePreferences: curves},
 		&tls.Config{RootCAs: roots, ServerName: "localhost", CurvePreferences: curves}
 }
 
