@@ -144,6 +144,7 @@ func (p *Pool[C]) await(ctx context.Context, w *waiter[C]) (*member[C], error) {
 	case <-ctx.Done():
 		p.mu.Lock()
 		if p.ledger.waiters.remove(w) {
+			p.ledger.share.served(p.ledger.urgent()) // or given up
 			err := p.acquireError(&w.wish, whyEnded(ctx))
 			p.mu.Unlock()
 			return nil, err

@@ -94,6 +94,10 @@ type Config[C any] struct {
 	// each shard leads somewhere else. More than MaxShards means all of them.
 	Spread int
 
+	// Budget, if set, bounds what this pool and others that have the same one may have
+	// open together. What it does not allow is dialled when it does.
+	Budget *Budget
+
 	// MaxDialing is the number of dials under way at once; default 32.
 	MaxDialing int
 
@@ -186,6 +190,7 @@ const (
 	Aged                     // it was older than Config.MaxAge
 	Unused                   // it stood idle for Config.MaxIdle
 	Worn                     // it had served Config.MaxUses leases
+	Evicted                  // by Shed or TryClose, or when its lease ended, since the Budget was short
 )
 
 func (r Reason) String() string {
@@ -208,6 +213,8 @@ func (r Reason) String() string {
 		return "unused"
 	case Worn:
 		return "worn"
+	case Evicted:
+		return "evicted"
 	}
 	return fmt.Sprintf("Reason(%d)", uint8(r))
 }

@@ -38,6 +38,8 @@
 // only where its shard is full, never because many members are idle already: what
 // is idle here may be on loan over there, and the peer needs its replacement.
 //
+// Several pools may share a [Budget], which bounds what they have open together.
+//
 // # Failures
 //
 // A shard rests after a failure, from 100 ms up to 2 s, unless another dial on it
@@ -49,7 +51,7 @@
 // # Locks and goroutines
 //
 // One mutex guards all bookkeeping, and nothing else happens under it: no I/O, no
-// callback, no wait. The pool's goroutines are these:
+// callback, no wait. A Budget has one of its own, which is the last to be locked. The pool's goroutines are these:
 //
 //   - one for maintenance, from New to Close. It sleeps while nothing happens.
 //   - one for each dial under way, at most [Config.MaxDialing].

@@ -37,6 +37,7 @@ type ledger[C any] struct {
 	peers   peers[C]
 	waiters waitlist[C]
 	readies readinesses
+	share   *share // of a budget that pools share; nil without one
 
 	minCapacity, maxCapacity int
 	target                   int // idle members to keep
@@ -57,6 +58,7 @@ type ledger[C any] struct {
 	quiet      bool   // no dials, and hand-outs by ID only
 	draining   bool   // no hand-outs at all, no dials
 	leavers    int    // members that are leaving
+	shed       bool   // members were shed: no more are kept ready until one is asked for
 	counts     counts
 
 	upkeep[C]
@@ -147,6 +149,7 @@ func (l *ledger[C]) offer(m *member[C]) *waiter[C] {
 	if w := l.waiters.next(m); w != nil {
 		l.lend(m)
 		w.member = m
+		l.share.served(l.urgent())
 		return w
 	}
 	if l.quiet {
@@ -168,6 +171,9 @@ func (l *ledger[C]) held(m *member[C], loan uint64) bool {
 func (l *ledger[C]) takeBack(m *member[C]) (why Reason, back bool) {
 	if l.quiet || l.draining || m.epoch != l.epoch {
 		return Ended, false
+	}
+	if l.share != nil && l.yields(m) {
+		return Evicted, false
 	}
 	if l.limited {
 		if why, spent := l.spent(m); spent {
@@ -257,6 +263,9 @@ func (l *ledger[C]) move(m *member[C], to memberState) {
 		l.peers.moved(m, from, now)
 		l.shards.Move(m.shard, from, now)
 	}
+	if l.share != nil {
+		l.share.moved(to, m.why)
+	}
 }
 
 // retarget moves the target, within its bounds. Whoever waits for as many members
@@ -318,6 +327,7 @@ func (l *ledger[C]) quiesce() []*waiter[C] {
 		return nil
 	}
 	l.quiet = true
+	l.share.withdraw()
 	l.readies.fail(ErrClosed)
 	for m := l.idle.oldest(); m != nil; m = l.idle.oldest() {
 		l.move(m, leaving)
@@ -329,6 +339,7 @@ func (l *ledger[C]) quiesce() []*waiter[C] {
 // shut, and the waiters it took out of their lines.
 func (l *ledger[C]) drain() ([]*member[C], []*waiter[C]) {
 	l.draining = true
+	l.share.withdraw()
 	l.readies.fail(ErrClosed)
 	return l.clear(PoolClosed), l.waiters.fail(ErrClosed)
 }

@@ -48,6 +48,7 @@ func New[C any](cfg Config[C]) (*Pool[C], error) {
 		done:   make(chan struct{}),
 		ledger: newLedger(&cfg, time.Now()),
 	}
+	p.ledger.share = newShare(cfg.Budget, p.kick)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	k := newKeeper(p)
 	if err := k.start(); err != nil {

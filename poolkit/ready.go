@@ -26,8 +26,11 @@ func (p *Pool[C]) WaitReady(ctx context.Context, n int) error {
 		return p.readyError(r, err)
 	}
 	p.ledger.readies = append(p.ledger.readies, r)
+	p.ledger.shed = false
+	tickets := p.order()
 
 	p.mu.Unlock()
+	p.dialAll(tickets)
 	select {
 	case <-r.done:
 	case <-ctx.Done():

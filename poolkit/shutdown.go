@@ -76,12 +76,19 @@ func (p *Pool[C]) Close() error {
 // after the first do nothing.
 func (p *Pool[C]) drain() {
 	p.mu.Lock()
-	gone, waiters := p.ledger.drain()
-	p.checkEmpty()
-	p.buryLater(gone...)
+	waiters := p.drained()
 	p.mu.Unlock()
 	p.cancel()
 	tell(waiters)
+}
+
+// drained is drain under mu. The caller unlocks, cancels the pool's context and tells
+// the waiters.
+func (p *Pool[C]) drained() []*waiter[C] {
+	gone, waiters := p.ledger.drain()
+	p.checkEmpty()
+	p.buryLater(gone...)
+	return waiters
 }
 
 // checkEmpty notes, under mu, that a draining pool has become empty.

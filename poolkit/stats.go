@@ -78,6 +78,7 @@ func (l *ledger[C]) asked(a *ask) {
 	if !a.counted {
 		a.counted = true
 		l.counts.takes++
+		l.shed = false
 	}
 }
 

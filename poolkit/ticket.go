@@ -23,21 +23,35 @@ var errStale = errors.New("promised before a flush")
 // target and what is being replaced, as far as the cap, failures and places allow.
 func (l *ledger[C]) order() []ticket {
 	if !l.dials || l.quiet || l.draining || l.paused {
+		l.share.withdraw()
 		return nil
 	}
-	missing := l.target + len(l.renewals) + l.waiters.any.len - l.idle.len - (l.shards.Total().Promised - l.stale)
+	missing := l.kept() + len(l.renewals) + l.waiters.any.len - l.idle.len - l.promised()
+	if missing <= 0 && (l.share == nil || !l.share.due(want{})) {
+		return nil
+	}
 	most, reserve := l.maxDialing, l.shards.Reserve
 	if l.failures >= probeAfter {
 		most, reserve = 1, l.shards.ReserveProbe
 	}
+	n := max(min(missing, most-l.dialing), 0)
+	var w want
+	if l.share != nil {
+		if w = l.want(n); !l.share.due(w) {
+			return nil
+		}
+	}
 	var tickets []ticket
-	for n := min(missing, most-l.dialing); n > 0; n-- {
+	for len(tickets) < n {
 		shard, ok := reserve()
 		if !ok {
 			break
 		}
 		l.dialing++
 		tickets = append(tickets, ticket{shard: shard, epoch: l.epoch})
+	}
+	if l.share != nil {
+		return l.afford(w, tickets)
 	}
 	return tickets
 }
@@ -60,6 +74,10 @@ func (l *ledger[C]) admit(shard int, id ID) (t ticket, room, unique bool) {
 		return ticket{}, true, false
 	}
 	if !l.shards.ReserveOn(shard) {
+		return ticket{}, false, true
+	}
+	if !l.share.admit() {
+		l.shards.Move(shard, sharding.Promised, sharding.Free)
 		return ticket{}, false, true
 	}
 	l.members[id] = nil
@@ -139,6 +157,7 @@ func (l *ledger[C]) withdraw(t ticket) {
 func (l *ledger[C]) drop(t ticket) {
 	l.withdraw(t)
 	l.shards.Move(t.shard, sharding.Promised, sharding.Free)
+	l.share.give()
 }
 
 // fail notes that a member could not be made: on a shard, whose failures count once

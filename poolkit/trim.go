@@ -4,9 +4,15 @@ package poolkit
 // it was last called. It takes them from the shards that were needed last, the
 // youngest first, and leaves alone what the peer has opened.
 func (l *ledger[C]) trim() []*member[C] {
-	surplus := min(l.lowWater-l.target, l.dialled)
+	surplus := l.lowWater - l.target
 	l.lowWater = l.idle.len
-	if surplus <= 0 {
+	return l.evict(surplus, Surplus)
+}
+
+// evict marks up to n idle members for shutting, which the peer has not opened.
+func (l *ledger[C]) evict(n int, why Reason) []*member[C] {
+	n = min(n, l.dialled)
+	if n <= 0 {
 		return nil
 	}
 	own := make([]int, l.shards.Len())
@@ -15,14 +21,14 @@ func (l *ledger[C]) trim() []*member[C] {
 			own[m.shard] += m.own()
 		}
 	}
-	take := l.shards.Shed(surplus, own)
-	gone := make([]*member[C], 0, surplus)
-	for m := l.idle.back; m != nil && len(gone) < surplus; {
+	take := l.shards.Shed(n, own)
+	gone := make([]*member[C], 0, n)
+	for m := l.idle.back; m != nil && len(gone) < n; {
 		older := m.links[ofPool].prev
 		if m.state == idle && !m.accepted && take[m.shard] > 0 {
 			take[m.shard]--
 			l.counts.expired++
-			l.close(m, Surplus)
+			l.close(m, why)
 			gone = append(gone, m)
 		}
 		m = older

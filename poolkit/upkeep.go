@@ -148,7 +148,7 @@ func (l *ledger[C]) stay(m *member[C]) {
 
 // relieve marks those for shutting whose replacement has arrived.
 func (l *ledger[C]) relieve() (gone []*member[C]) {
-	for i := 0; i < len(l.renewals) && l.idle.len > l.target; {
+	for i := 0; i < len(l.renewals) && l.idle.len > l.kept(); {
 		if l.renewals[i].state != idle {
 			i++ // it is being examined
 			continue
@@ -172,7 +172,7 @@ func (l *ledger[C]) dismiss(m *member[C]) *member[C] {
 // its own. It waits while something else is under way, or fails.
 func (l *ledger[C]) makeRoom(gone []*member[C]) []*member[C] {
 	total := l.shards.Total()
-	if len(l.renewals) == 0 || total.Promised+total.Closing > 0 || l.failures > 0 || !l.shards.Full() {
+	if len(l.renewals) == 0 || total.Promised+total.Closing > 0 || l.failures > 0 || !l.shards.Full() && !l.share.full() {
 		return gone
 	}
 	for _, m := range l.renewals {
@@ -197,7 +197,7 @@ func (l *ledger[C]) expire(gone []*member[C]) ([]*member[C], time.Duration) {
 				return gone, due
 			}
 			switch {
-			case l.idle.len > l.target:
+			case l.idle.len > l.kept():
 				l.close(m, Unused)
 				gone = append(gone, m)
 			case len(l.renewals) < renewedAtOnce:
@@ -228,7 +228,7 @@ func (l *ledger[C]) retire(gone []*member[C]) ([]*member[C], time.Duration) {
 	if l.aged = after(m.made, l.maxAge); l.now < l.aged {
 		return gone, l.aged
 	}
-	if l.idle.len > l.target {
+	if l.idle.len > l.kept() {
 		l.retired = l.now
 		l.close(m, Aged)
 		return append(gone, m), l.slot()
