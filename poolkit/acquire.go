@@ -110,8 +110,11 @@ func (p *Pool[C]) next(ctx context.Context, a *ask) (*member[C], error) {
 		return m, nil
 	}
 	if err := p.ledger.refusal(&a.wish); err != nil {
+		p.ledger.retry = p.ledger.retry || p.ledger.permanent != nil && a.kind == forAny
+		tickets := p.order()
 		err = p.acquireError(&a.wish, err)
 		p.mu.Unlock()
+		p.dialAll(tickets)
 		return nil, err
 	}
 	p.ledger.missed(a)

@@ -17,7 +17,7 @@ func (l *ledger[C]) kept() int {
 
 // urgent returns for how many callers a member would have to be dialled.
 func (l *ledger[C]) urgent() int {
-	return max(l.waiters.any.len-l.idle.len-l.promised(), 0)
+	return max(l.callers()-l.idle.len-l.promised(), 0)
 }
 
 // want says for whom n more members are wanted.

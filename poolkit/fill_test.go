@@ -337,3 +337,31 @@ func TestAPeerThatEndsEverythingAtOnceIsNotDialledWithoutPause(t *testing.T) {
 		}
 	})
 }
+
+func TestAPermanentErrorEndsInAPoolThatKeepsNothingReady(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(0)
+		cfg.MaxCapacity = 1
+		p := open(t, w, cfg)
+		w.breaks(always(poolkit.Permanent(errRefused)))
+		for range 1000 {
+			if _, err := p.Acquire(t.Context()); !errors.Is(err, errRefused) {
+				t.Fatal(err)
+			}
+			after(10 * time.Millisecond)
+		}
+		if n := w.dialled(); n < 4 || n > 8 {
+			t.Errorf("%d dials in ten seconds in which callers came, want one in about two", n)
+		}
+		before := w.dialled()
+		after(time.Hour)
+		if n := w.dialled() - before; n > 1 {
+			t.Errorf("%d dials in an hour in which nobody came, want one at most", n)
+		}
+		w.breaks(nil)
+		_, _ = p.Acquire(t.Context()) // is told the old error, and has it tried again
+		synctest.Wait()
+		acquire(t, p)
+	})
+}

@@ -52,6 +52,7 @@ type ledger[C any] struct {
 	doubt       bool      // a dialled member was dead on arrival: the next have to prove themselves
 	last        error     // the latest failure, until a member arrives
 	permanent   error     // the same, if marked so
+	retry       bool      // a caller was told the permanent error since the latest attempt
 
 	firstGiven bool   // the member with firstID has arrived
 	epoch      uint32 // counts flushes

@@ -26,7 +26,7 @@ func (l *ledger[C]) order() []ticket {
 		l.share.withdraw()
 		return nil
 	}
-	missing := l.kept() + len(l.renewals) + l.waiters.any.len - l.idle.len - l.promised()
+	missing := l.kept() + len(l.renewals) + l.callers() - l.idle.len - l.promised()
 	if missing <= 0 && (l.share == nil || !l.share.due(want{})) {
 		return nil
 	}
@@ -54,6 +54,16 @@ func (l *ledger[C]) order() []ticket {
 		return l.afford(w, tickets)
 	}
 	return tickets
+}
+
+// callers returns for how many callers members are made: those who wait, and one of those
+// who did not, being told the permanent error. Somebody has to find out when it is over,
+// also in a pool that keeps nothing ready.
+func (l *ledger[C]) callers() int {
+	if l.retry {
+		return l.waiters.any.len + 1
+	}
+	return l.waiters.any.len
 }
 
 // admit promises a place on a shard, and an ID, to an offer: the first ID if it is
@@ -117,7 +127,7 @@ func (l *ledger[C]) land(t ticket, m *member[C], peer string) (*waiter[C], error
 // at once would be dialled without a pause as long as somebody waits.
 func (l *ledger[C]) succeeded(m *member[C]) {
 	m.redeems = false
-	l.last, l.permanent = nil, nil
+	l.last, l.permanent, l.retry = nil, nil, false
 	if !m.accepted { // what a peer opens says nothing about dialling
 		l.failures, l.paused, l.doubt = 0, false, false
 		l.shards.Succeeded(m.shard)
@@ -171,6 +181,7 @@ func (l *ledger[C]) fail(shard int, err error, now time.Time, chance float64) []
 		l.shards.Rest(shard, now.Add(backoff(l.shards.Failures(shard)+1, chance)))
 	}
 	permanent := IsPermanent(err)
+	l.retry = false
 	if shard >= 0 && (permanent || l.failures >= probeAfter) {
 		n := l.failures - probeAfter + 1
 		if permanent {
