@@ -59,14 +59,16 @@ func (p *Pool[K, C]) makeRoom() {
 // that is in use counts as used now, so that it is not looked at again so soon.
 func (p *Pool[K, C]) evict(e *entry[K, C], n int) {
 	s := e.pool.Stats()
+	used := e.pins > 0 || s.OnLoan > 0 || s.Waiting > 0 || s.Idle == 0 && s.Promised > 0
 	switch {
-	case e.pins > 0 || s.OnLoan > 0 || s.Waiting > 0 || s.Idle == 0 && s.Promised > 0:
-		p.order.refresh(e)
+	case used:
 	case s.Idle > n && e.pool.Shed(n) > 0, s.Idle <= n && p.retire(e):
-		p.order.evicted()
-	default: // somebody was faster, or the peer opened them
-		p.order.refresh(e)
+		if s.Idle > 0 {
+			p.order.evicted()
+		}
+		return
 	}
+	p.order.refresh(e) // also where somebody was faster, or the peer opened them
 }
 
 // fold closes pools that have no members and no use, when there are many: each has a
