@@ -27,9 +27,9 @@ var ErrSingleUse = errors.New("poolnet: the pool's members serve one lease each 
 // # Connections
 //
 // A connection may be used by any goroutine, and closed more than once. After Close
-// all its methods fail with [net.ErrClosed], and calls under way do so soon, even when
-// the member serves somebody else by then. It does not matter to a connection when
-// its dial's ctx ends.
+// all its methods fail with [net.ErrClosed], also when the member serves somebody else
+// by then, and calls under way fail with it as soon as the member has been shut. The end
+// of its dial's ctx does not matter to a connection.
 //
 // It has CloseWrite if the member has. If the member also has a SyscallConn that does not
 // fail, such as a [net.TCPConn], it has SyscallConn, ReadFrom and WriteTo, so that the
@@ -68,7 +68,12 @@ func NewDialer[C net.Conn](pool *poolkit.Pool[C]) *Dialer[C] {
 // pool for any: the place to choose by what the library calls the address. A client's
 // name in place of a host name, for example, can find the members of that client, with
 // [poolkit.Pool.AcquireFrom].
+//
+// It panics if acquire is nil.
 func (d *Dialer[C]) Choosing(acquire func(ctx context.Context, network, addr string) (poolkit.Lease[C], error)) *Dialer[C] {
+	if acquire == nil {
+		panic("poolnet: Choosing of a nil function")
+	}
 	other := *d
 	other.acquire = acquire
 	return &other

@@ -275,13 +275,23 @@ func TestAPoolWhoseMembersServeOneLeaseHasNoneToReturn(t *testing.T) {
 	})
 }
 
-func TestADialerNeedsAPool(t *testing.T) {
-	defer func() {
-		if s, _ := recover().(string); !strings.Contains(s, "nil pool") {
-			t.Errorf("it panicked with %q, want it to say that the pool is nil", s)
+func TestADialerNeedsAPoolAndAChooser(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := open(t, newWorld().dials(1))
+		for want, misuse := range map[string]func(){
+			"nil pool":     func() { poolnet.NewDialer[net.Conn](nil) },
+			"nil function": func() { poolnet.NewDialer(p).Choosing(nil) },
+		} {
+			func() {
+				defer func() {
+					if s, _ := recover().(string); !strings.Contains(s, want) {
+						t.Errorf("it panicked with %q, want to hear of a %s", s, want)
+					}
+				}()
+				misuse()
+			}()
 		}
-	}()
-	poolnet.NewDialer[net.Conn](nil)
+	})
 }
 
 func TestHandingOverGivesTheMemberAndItsPlaceAway(t *testing.T) {

@@ -47,8 +47,9 @@
 //
 // # Costs
 //
-// A dial allocates once, and nothing else does. Beyond what the pool takes, a dial and
-// its Close cost some 60 ns and a Read or Write some 12 ns, on a machine where an uncontended
-// mutex takes 13 ns. A listener has one goroutine and, until it is accepted, one for
-// each parked member.
+// A dial allocates once, and Read, Write and Close do not. Beyond what pool and member
+// take, a dial and its Close cost 65 ns; a Read or Write costs 4 ns, or 25 ns where Close
+// returns the member. That was on two cores on which the pool's own Acquire and Release
+// take 77 ns. A listener has one goroutine, and one for each parked member until that is
+// accepted: some 5 KiB for each.
 package poolnet

@@ -45,8 +45,8 @@ type ListenerConfig struct {
 // Parked members are on loan.
 //
 // The connections end their member when they are closed; see [Dialer] about all else
-// that they do. The listener takes all members that the pool has to give: nobody else
-// should acquire there, but by ID.
+// that they do. The listener takes all members that the pool has to give, so nobody else
+// should acquire there.
 //
 // # The end
 //
@@ -55,11 +55,14 @@ type ListenerConfig struct {
 //
 // When the pool drains first, parked members stay until their peers end them or speak,
 // and those are still accepted, until none is left. Backends can tell their peers to
-// leave, as backends/quic does. So nobody is cut off, in this order:
+// leave, as backends/quic does. So a server of net/http leaves without cutting anybody
+// off in this order; its Serve then returns [poolkit.ErrClosed]:
 //
 //	server.SetKeepAlivesEnabled(false) // connections end after the next answer
-//	pool.Shutdown(ctx)                 // peers take no more of the parked ones
-//	server.Shutdown(ctx)
+//	pool.Shutdown(ctx)                 // returns when the peers have gone elsewhere
+//
+// Where they are not told, or cannot go elsewhere, that takes as long as ctx allows.
+// Close the listener, or the server, to give the parked ones back at once.
 type Listener[C net.Conn] struct {
 	pool *poolkit.Pool[C]
 	cfg  ListenerConfig

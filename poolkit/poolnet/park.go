@@ -57,9 +57,9 @@ func (l *Listener[C]) park(lease poolkit.Lease[C]) {
 		return
 	}
 	n, err := c.member.Read(c.first[:])
-	closed := !l.leave(c)
+	open := l.leave(c)
 	switch {
-	case closed && n == 0 && errors.Is(err, os.ErrDeadlineExceeded):
+	case !open && n == 0 && errors.Is(err, os.ErrDeadlineExceeded):
 		if c.member.SetReadDeadline(time.Time{}) == nil {
 			lease.Release()
 			return
