@@ -385,7 +385,7 @@ func TestAKeyWithAPermanentErrorHarmsNoOther(t *testing.T) {
 func TestHooksAreToldAndMayPanicOrCall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld()
-		cfg := w.config(2, 1)
+		cfg := w.config(10, 1)
 		var p *pool
 		var mu sync.Mutex
 		var told []string

@@ -127,7 +127,7 @@ var errNoKey = errors.New("the key is not equal to itself")
 
 // add makes the entry of a key, and its pool. It unlocks mu.
 func (p *Pool[K, C]) add(key K) (*entry[K, C], error) {
-	if key != key { //nolint:staticcheck // that is the question
+	if key != key {
 		p.mu.Unlock()
 		return nil, errNoKey
 	}

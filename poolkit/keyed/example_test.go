@@ -145,7 +145,7 @@ func Example_dialContext() {
 
 	for _, name := range []string{"one", "two"} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprint(w, "server ", name)
+			_, _ = fmt.Fprint(w, "server ", name)
 		}))
 		defer server.Close()
 		answer, err := client.Get(server.URL)

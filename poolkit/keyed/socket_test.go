@@ -63,21 +63,28 @@ func (s *echo) listen(t *testing.T) net.Listener {
 func dial(addr string) (poolkit.Config[*net.TCPConn], error) {
 	return poolkit.Config[*net.TCPConn]{
 		Dialer: poolkit.DialerFunc[*net.TCPConn](func(ctx context.Context, _ int) (poolkit.ID, *net.TCPConn, error) {
-			var d net.Dialer
-			c, err := d.DialContext(ctx, "tcp", addr)
+			// Were the dial given up, the server might have a connection all the same.
+			c, err := net.Dial("tcp", addr)
 			if err != nil {
+				return poolkit.ID{}, nil, err
+			}
+			if err := ctx.Err(); err != nil {
+				_ = hangUp(c.(*net.TCPConn))
 				return poolkit.ID{}, nil, err
 			}
 			return poolkit.RandomID(), c.(*net.TCPConn), nil
 		}),
-		Shut: func(c *net.TCPConn) error {
-			_ = c.SetReadDeadline(time.Now().Add(time.Minute))
-			_ = c.CloseWrite()
-			_, _ = io.Copy(io.Discard, c)
-			return c.Close()
-		},
+		Shut:        hangUp,
 		MinCapacity: 1, MaxCapacity: 4,
 	}, nil
+}
+
+// hangUp closes a connection, and returns when the server has seen it.
+func hangUp(c *net.TCPConn) error {
+	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+	_ = c.CloseWrite()
+	_, _ = io.Copy(io.Discard, c)
+	return c.Close()
 }
 
 func TestServersNeverSeeMoreConnectionsThanTheBudget(t *testing.T) {

@@ -267,18 +267,18 @@ func TestWhateverHappensAtOnce(t *testing.T) {
 		for s.served.Load() < enough && !gone.Load() {
 			runtime.Gosched()
 		}
-		closing := make(chan error, 3)
+		closing := make(chan struct{}, 3)
 		for i := range 3 {
 			go func() {
 				if i == 0 {
 					ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 					defer cancel()
 					_ = p.Shutdown(ctx)
-					closing <- nil
+					closing <- struct{}{}
 					return
 				}
 				_ = p.Close() // reports what Shutdown has met
-				closing <- nil
+				closing <- struct{}{}
 			}()
 		}
 		for range 3 {

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
 )
 
 // zipf chooses keys: the probability of the n-th is 1/nˢ of that of the first.
@@ -194,4 +193,3 @@ func TestKeysSeenOnceLeaveNothingBehind(t *testing.T) {
 		}
 	})
 }
-
