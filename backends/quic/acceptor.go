@@ -13,6 +13,7 @@ import (
 
 	quicgo "github.com/quic-go/quic-go"
 
+	"github.com/vistone/poolkit/backends/internal/access"
 	"github.com/vistone/poolkit/poolkit"
 )
 
@@ -79,7 +80,7 @@ type acceptorConfig struct {
 	addr   string         // to listen on, unless there is a socket
 	socket net.PacketConn // or nil
 	tls    *tls.Config
-	allow  allowList
+	allow  access.AllowList
 	limits Limits
 	keys   *keys                 // nil: new with every start
 	early  bool                  // take early data

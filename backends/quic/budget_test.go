@@ -11,6 +11,7 @@ import (
 
 	quicgo "github.com/quic-go/quic-go"
 
+	"github.com/vistone/poolkit/backends/internal/access"
 	"github.com/vistone/poolkit/backends/quic/internal/simtest"
 	"github.com/vistone/poolkit/poolkit"
 )
@@ -146,7 +147,7 @@ func TestAServerGetsBackWhatItGrantsHoweverConnectionsEnd(t *testing.T) {
 
 func TestAClientThatIsRefusedTakesNothingOfTheBudget(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		allow, err := parseAllowList("192.0.2.1")
+		allow, err := access.ParseAllowList("192.0.2.1")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vistone/poolkit/backends/internal/access"
 	"github.com/vistone/poolkit/poolkit"
 	"github.com/vistone/poolkit/sharding"
 	"github.com/vistone/poolkit/sizing"
@@ -139,7 +140,7 @@ func newServerPool(maxCap int, clientIP string, tlsConfig *tls.Config, listenAdd
 	}
 	p := newPool(maxCap, maxCap, time.Second)
 	p.open = func() (*poolkit.Pool[*StreamConn], error) {
-		allow, err := parseAllowList(clientIP)
+		allow, err := access.ParseAllowList(clientIP)
 		if err != nil {
 			return nil, poolkit.Permanent(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vistone/poolkit/backends/internal/access"
 	"github.com/vistone/poolkit/backends/trust"
 	"github.com/vistone/poolkit/poolkit"
 	"github.com/vistone/poolkit/sizing"
@@ -238,7 +239,7 @@ type ListenConfig struct {
 // stream of whichever client, AcquireFrom one of a certain client. An address that is
 // taken or wrong is reported at once.
 func Listen(cfg ListenConfig) (*poolkit.Pool[*StreamConn], error) {
-	allow, err := parseAllowList(cfg.AllowedClients)
+	allow, err := access.ParseAllowList(cfg.AllowedClients)
 	if err != nil {
 		return nil, fmt.Errorf("quic: ListenConfig.AllowedClients: %w", err)
 	}

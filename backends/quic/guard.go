@@ -11,6 +11,8 @@ import (
 	"time"
 
 	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/backends/internal/access"
 )
 
 // guard decides who may connect to a server, and how much of it one peer may have.
@@ -21,7 +23,7 @@ import (
 // with a forged sender change nothing but the rate of handshakes that are begun without
 // proof.
 type guard struct {
-	allow  allowList
+	allow  access.AllowList
 	limits Limits // all positive
 
 	unprovenRate, handshakeRate rate // of the limits
@@ -56,7 +58,7 @@ var (
 	errServerFull    = errors.New("the server has as many connections as it can")
 )
 
-func newGuard(allow allowList, limits Limits) *guard {
+func newGuard(allow access.AllowList, limits Limits) *guard {
 	l := limits.resolved()
 	return &guard{
 		allow:         allow,
@@ -68,27 +70,16 @@ func newGuard(allow allowList, limits Limits) *guard {
 	}
 }
 
-// peerOf returns what the limits mean by a peer: an IP address, of IPv6 the network. It
-// is not valid for addresses of another kind.
-func peerOf(addr net.Addr) netip.Addr {
-	ip, ok := ipOf(addr)
-	if !ok || ip.Is4() {
-		return ip
-	}
-	const network = 64
-	return netip.PrefixFrom(ip, network).Masked().Addr()
-}
-
 // demandsProof reports whether a client has to prove its address, before anything
 // else is done for it: it is quic-go's VerifySourceAddress.
 func (g *guard) demandsProof(addr net.Addr) bool {
-	if !g.allow.allows(addr) {
+	if !g.allow.Allows(addr) {
 		return false // greet refuses it
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	if a := g.accounts[peerOf(addr)]; a != nil && g.refuses(a, now) != nil {
+	if a := g.accounts[access.PeerOf(addr)]; a != nil && g.refuses(a, now) != nil {
 		return true
 	}
 	return !g.unproven.take(now, g.unprovenRate)
@@ -98,10 +89,10 @@ func (g *guard) demandsProof(addr net.Addr) bool {
 // quic-go's ConnContext. A client that has proven its address becomes a guest, or is
 // refused. Others do when their handshake has proven it, in [guard.arrive].
 func (g *guard) greet(ctx context.Context, info *quicgo.ClientInfo) (context.Context, error) {
-	if !g.allow.allows(info.RemoteAddr) {
+	if !g.allow.Allows(info.RemoteAddr) {
 		return nil, fmt.Errorf("%v: %w", info.RemoteAddr, errNotAllowed)
 	}
-	v := &guest{guard: g, peer: peerOf(info.RemoteAddr)}
+	v := &guest{guard: g, peer: access.PeerOf(info.RemoteAddr)}
 	if info.AddrVerified {
 		if err := v.prove(); err != nil {
 			return nil, fmt.Errorf("%v: %w", info.RemoteAddr, err)

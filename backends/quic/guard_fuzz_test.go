@@ -3,6 +3,8 @@ package quic
 import (
 	"net/netip"
 	"testing"
+
+	"github.com/vistone/poolkit/backends/internal/access"
 )
 
 // guardModel is what a guard is told, counted anew after every step.
@@ -51,7 +53,7 @@ func FuzzGuard(f *testing.F) {
 // step does one thing for one of the callers.
 func (m *guardModel) step(step byte, i int) {
 	if step%8 == 0 || len(m.callers) == 0 {
-		m.callers = append(m.callers, &caller{guest: &guest{guard: m.guard, peer: peerOf(nth(i % 3))}, from: i % 3})
+		m.callers = append(m.callers, &caller{guest: &guest{guard: m.guard, peer: access.PeerOf(nth(i % 3))}, from: i % 3})
 		return
 	}
 	c := m.callers[int(step/8)%len(m.callers)]
@@ -123,7 +125,7 @@ func (m *guardModel) check() {
 	for from := range 3 {
 		conns, streams := m.has(from)
 		all += conns
-		a := g.accounts[peerOf(nth(from))]
+		a := g.accounts[access.PeerOf(nth(from))]
 		switch {
 		case a == nil && conns+streams > 0:
 			m.Fatalf("peer %d has %d connections, %d streams and no account", from, conns, streams)

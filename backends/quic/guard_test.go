@@ -10,6 +10,8 @@ import (
 	"time"
 
 	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/backends/internal/access"
 )
 
 // visit is what quic-go does for a client that wants to connect. It returns the guest,
@@ -95,7 +97,7 @@ func TestWithoutALimitNobodyIsAskedForProof(t *testing.T) {
 }
 
 func TestAStrangerIsNotAskedForProof(t *testing.T) {
-	allow, err := parseAllowList("192.0.2.0/24")
+	allow, err := access.ParseAllowList("192.0.2.0/24")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +232,7 @@ func TestAFloodOfAddressesIsBoundedInMemory(t *testing.T) {
 		if n := len(g.accounts); n != maxIdleAccounts+1 || g.idlers != maxIdleAccounts {
 			t.Errorf("%d accounts, %d of them of peers that have nothing", n, g.idlers)
 		}
-		if g.accounts[peerOf(nth(-1))] != steady.account || steady.account.conns != 1 || steady.account.streams != 1 {
+		if g.accounts[access.PeerOf(nth(-1))] != steady.account || steady.account.conns != 1 || steady.account.streams != 1 {
 			t.Errorf("a peer with a connection was forgotten: %+v", steady.account)
 		}
 		time.Sleep(time.Second)

@@ -168,7 +168,7 @@ func (v *guest) welcome() bool {
 	if udp != nil && udp == v.allowed.Load() {
 		return true
 	}
-	if !v.guard.allow.allows(addr) {
+	if !v.guard.allow.Allows(addr) {
 		return false
 	}
 	v.allowed.Store(udp)

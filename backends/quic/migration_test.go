@@ -10,6 +10,8 @@ import (
 	"time"
 
 	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/backends/internal/access"
 )
 
 // nat is a server's socket on the far side of a NAT: it knows one host by an address
@@ -85,7 +87,7 @@ func movesTo(t *testing.T, a *acceptor, from string) {
 
 func TestAConnectionThatMovesToAnAddressThatIsNotAllowedIsClosed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		allow, err := parseAllowList("10.0.0.0/8")
+		allow, err := access.ParseAllowList("10.0.0.0/8")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +132,7 @@ func TestAConnectionThatMovesToAnAddressThatIsNotAllowedIsClosed(t *testing.T) {
 
 func TestAConnectionThatMovesToAnAllowedAddressGoesOn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		allow, err := parseAllowList("10.0.0.0/8, 192.0.2.0/24")
+		allow, err := access.ParseAllowList("10.0.0.0/8, 192.0.2.0/24")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +171,7 @@ func TestAConnectionThatMovesToAnAllowedAddressGoesOn(t *testing.T) {
 // Here it is the client who moves, to another of its own addresses.
 func TestAClientThatMigratesToAnAddressThatIsNotAllowedIsClosed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		allow, err := parseAllowList(w.Socket(clientHost).LocalAddr().(*net.UDPAddr).IP.String())
+		allow, err := access.ParseAllowList(w.Socket(clientHost).LocalAddr().(*net.UDPAddr).IP.String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +224,7 @@ func TestAClientThatMigratesToAnAddressThatIsNotAllowedIsClosed(t *testing.T) {
 // A stream that is offered then is not for those who wait for one.
 func TestAStreamThatIsOfferedFromAnAddressThatIsNotAllowedIsNobodys(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		allow, err := parseAllowList("10.0.0.0/8")
+		allow, err := access.ParseAllowList("10.0.0.0/8")
 		if err != nil {
 			t.Fatal(err)
 		}

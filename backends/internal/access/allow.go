@@ -1,4 +1,6 @@
-package quic
+// Package access says who may connect to a server, and whom a server takes for one
+// peer. Addresses of TCP and of UDP are the same to it.
+package access
 
 import (
 	"fmt"
@@ -7,12 +9,12 @@ import (
 	"strings"
 )
 
-// allowList is the addresses that may connect. An empty one allows all.
-type allowList []netip.Prefix
+// AllowList is the addresses that may connect. An empty one allows all.
+type AllowList []netip.Prefix
 
-// parseAllowList reads a comma-separated list of addresses and prefixes.
-func parseAllowList(s string) (allowList, error) {
-	var list allowList
+// ParseAllowList reads a comma-separated list of addresses and prefixes.
+func ParseAllowList(s string) (AllowList, error) {
+	var list AllowList
 	for entry := range strings.SplitSeq(s, ",") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
@@ -55,8 +57,9 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 	return p.Masked()
 }
 
-// allows reports whether a peer with that address may connect.
-func (l allowList) allows(addr net.Addr) bool {
+// Allows reports whether a peer with that address may connect. One without an IP
+// address may only where all may.
+func (l AllowList) Allows(addr net.Addr) bool {
 	if len(l) == 0 {
 		return true
 	}
@@ -70,14 +73,4 @@ func (l allowList) allows(addr net.Addr) bool {
 		}
 	}
 	return false
-}
-
-// ipOf returns the IP address of a peer, an IPv4 address always in its own form.
-func ipOf(addr net.Addr) (netip.Addr, bool) {
-	udp, ok := addr.(*net.UDPAddr)
-	if !ok {
-		return netip.Addr{}, false
-	}
-	ip, ok := netip.AddrFromSlice(udp.IP)
-	return ip.Unmap(), ok
 }

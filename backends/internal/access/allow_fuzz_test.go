@@ -1,4 +1,4 @@
-package quic
+package access
 
 import (
 	"net"
@@ -19,7 +19,7 @@ func FuzzParseAllowList(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, s string, ip []byte) {
-		list, err := parseAllowList(s)
+		list, err := ParseAllowList(s)
 		bad, entries := false, 0
 		allowed := false
 		addr, valid := netip.AddrFromSlice(ip)
@@ -50,14 +50,18 @@ func FuzzParseAllowList(f *testing.F) {
 		if entries == 0 {
 			allowed = true
 		}
-		if got := list.allows(&net.UDPAddr{IP: ip}); got != allowed {
-			t.Errorf("%q allows %v: %v", s, net.IP(ip), got)
+		for _, a := range both(ip) {
+			if got := list.Allows(a); got != allowed {
+				t.Errorf("%q allows %v: %v", s, a, got)
+			}
 		}
 		if !addr.Is4() {
 			return
 		}
-		if got := list.allows(&net.UDPAddr{IP: net.IP(ip).To16()}); got != allowed {
-			t.Errorf("%q allows %v in its IPv6 form: %v", s, net.IP(ip), got)
+		for _, a := range both(net.IP(ip).To16()) {
+			if got := list.Allows(a); got != allowed {
+				t.Errorf("%q allows %v in its IPv6 form: %v", s, a, got)
+			}
 		}
 	})
 }
