@@ -8,6 +8,8 @@ import (
 	"time"
 
 	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/poolkit"
 )
 
 // The tests here are about clients that want to do harm, and about what somebody else
@@ -274,7 +276,7 @@ func TestAnAttackDisturbsNobodyAndCostsABoundedAmount(t *testing.T) {
 
 // asPool makes a compatibility pool of a core.
 func asPool(core *native) *Pool {
-	p := newPool(20, 20, time.Second)
-	p.core.Store(core)
+	p := newPool(20, 20, time.Second, func(poolkit.Hooks) (*native, error) { return core, nil })
+	p.ServerManager()
 	return p
 }

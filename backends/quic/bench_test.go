@@ -181,7 +181,7 @@ func BenchmarkBurst(b *testing.B) {
 func waitFull(b *testing.B, client, server *Pool, n int) {
 	b.Helper()
 	for _, p := range []*Pool{server, client} {
-		core, err := p.opened(b.Context())
+		core, err := p.shared.Opened(b.Context())
 		if err == nil {
 			err = core.WaitReady(b.Context(), n)
 		}

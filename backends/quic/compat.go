@@ -1,17 +1,14 @@
 package quic
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/vistone/poolkit/backends/internal/access"
+	"github.com/vistone/poolkit/backends/internal/compat"
 	"github.com/vistone/poolkit/poolkit"
 	"github.com/vistone/poolkit/sharding"
 	"github.com/vistone/poolkit/sizing"
@@ -26,25 +23,8 @@ import (
 // take the same, as long as more are idle than one end takes while the other has yet
 // to hear of it.
 type Pool struct {
-	// Set by the constructor.
-	minCap, maxCap int
-	minIvl         time.Duration
-	open           func() (*poolkit.Pool[*StreamConn], error) // starts the core; permanent errors are not tried again
-
-	core     atomic.Pointer[poolkit.Pool[*StreamConn]] // nil until the manager has opened it; set under mu
-	errors   atomic.Int64                              // what the user has counted
-	timeouts sync.Pool                                 // of *timeout, none running or expired
-
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
-	opening sync.WaitGroup // what opens the core
-
-	mu      sync.Mutex
-	started bool          // guarded by mu, as is the rest: a manager was called
-	closed  bool          //
-	err     error         // why it could not be opened, if so
-	changed chan struct{} // closed and replaced when core, err or closed changes
-	logged  string        // the permanent error that was logged last
+	shared *compat.Pool[*StreamConn]
+	maxCap int
 }
 
 // NewClientPool returns a pool that dials. It does nothing before
@@ -85,10 +65,9 @@ func newClientPool(
 	addrResolver func() (string, error),
 	socket net.PacketConn,
 ) *Pool {
-	minCap, maxCap = ordered(minCap, maxCap, 1)
-	minIvl, maxIvl = ordered(minIvl, maxIvl, time.Second)
-	p := newPool(minCap, maxCap, minIvl)
-	p.open = func() (*poolkit.Pool[*StreamConn], error) {
+	minCap, maxCap = compat.Ordered(minCap, maxCap, 1)
+	minIvl, maxIvl = compat.Ordered(minIvl, maxIvl, time.Second)
+	return newPool(minCap, maxCap, minIvl, func(hooks poolkit.Hooks) (*poolkit.Pool[*StreamConn], error) {
 		tlsConf, err := clientTLS(tlsCode, hostname)
 		if err != nil {
 			return nil, poolkit.Permanent(err)
@@ -101,9 +80,8 @@ func newClientPool(
 			tlsConf, clientSettings(keepAlive), socket)
 		d.partings = &alarms{delay: patience}
 		policy := &sizing.Stepwise{MinInterval: minIvl, MaxInterval: maxIvl}
-		return poolkit.New(d.poolConfig(minCap, maxCap, policy, p.hooks()))
-	}
-	return p
+		return poolkit.New(d.poolConfig(minCap, maxCap, policy, hooks))
+	})
 }
 
 // NewServerPool returns a pool of the streams that clients open. It does nothing
@@ -135,11 +113,8 @@ func NewServerPool(
 }
 
 func newServerPool(maxCap int, clientIP string, tlsConfig *tls.Config, listenAddr string, socket net.PacketConn) *Pool {
-	if maxCap <= 0 {
-		maxCap = 1
-	}
-	p := newPool(maxCap, maxCap, time.Second)
-	p.open = func() (*poolkit.Pool[*StreamConn], error) {
+	maxCap, _ = compat.Ordered(maxCap, maxCap, 1)
+	return newPool(maxCap, maxCap, time.Second, func(hooks poolkit.Hooks) (*poolkit.Pool[*StreamConn], error) {
 		allow, err := access.ParseAllowList(clientIP)
 		if err != nil {
 			return nil, poolkit.Permanent(err)
@@ -159,33 +134,23 @@ func newServerPool(maxCap int, clientIP string, tlsConfig *tls.Config, listenAdd
 		if err != nil {
 			return nil, err
 		}
-		cfg := a.poolConfig(maxCap, p.hooks())
+		cfg := a.poolConfig(maxCap, hooks)
 		cfg.FirstID = &poolkit.ID{}
 		return poolkit.New(cfg)
-	}
-	return p
+	})
 }
 
-func newPool(minCap, maxCap int, minIvl time.Duration) *Pool {
-	p := &Pool{
-		minCap:  minCap,
-		maxCap:  maxCap,
-		minIvl:  minIvl,
-		changed: make(chan struct{}),
+func newPool(minCap, maxCap int, minIvl time.Duration, open func(poolkit.Hooks) (*poolkit.Pool[*StreamConn], error)) *Pool {
+	return &Pool{
+		maxCap: maxCap,
+		shared: compat.New(compat.Config[*StreamConn]{
+			Backend:  "quic",
+			Members:  "streams",
+			Capacity: minCap,
+			Interval: minIvl,
+			Open:     open,
+		}),
 	}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
-	return p
-}
-
-// ordered makes bounds of two numbers: non-positive ones become def.
-func ordered[T int | time.Duration](a, b, def T) (low, high T) {
-	if a <= 0 {
-		a = def
-	}
-	if b <= 0 {
-		b = def
-	}
-	return min(a, b), max(a, b)
 }
 
 // clientTLS is the configuration of a TLS code.
@@ -204,48 +169,42 @@ func clientTLS(code, hostname string) (*tls.Config, error) {
 	return conf, nil
 }
 
-// hooks log a permanent error of the core once, until another comes.
-func (p *Pool) hooks() poolkit.Hooks {
-	return poolkit.Hooks{Failed: func(_ int, err error) {
-		if poolkit.IsPermanent(err) {
-			p.log(err)
-		}
-	}}
+// ClientManager starts a pool of [NewClientPool]. It returns at once, and works when
+// called with go as well. Further calls do nothing.
+func (p *Pool) ClientManager() { p.shared.Start() }
+
+// ServerManager starts a pool of [NewServerPool]. It returns at once, and works when
+// called with go as well. Further calls do nothing.
+func (p *Pool) ServerManager() { p.shared.Start() }
+
+// OutgoingGet returns the stream with the given ID, eight hexadecimal digits. If it
+// is not here yet, OutgoingGet waits until it arrives: for as long as timeout, and
+// not a moment longer. The stream is a [*StreamConn]; [StreamConn.Close] gives its
+// place back.
+//
+// Errors: [poolkit.ErrLost] at once if the stream was here and has just ended; the
+// timeout, which is [context.DeadlineExceeded] and has Timeout();
+// [net.ErrClosed] once the pool is closed; and at once whatever keeps the pool from
+// having streams at all, such as a rejected certificate.
+func (p *Pool) OutgoingGet(id string, timeout time.Duration) (net.Conn, error) {
+	return p.shared.OutgoingGet(id, timeout)
 }
 
-func (p *Pool) log(err error) {
-	p.mu.Lock()
-	again := p.logged == err.Error()
-	p.logged = err.Error()
-	p.mu.Unlock()
-	if !again {
-		slog.Error("quic pool: no streams", "error", err)
-	}
+// IncomingGet returns any idle stream and its ID, by which the other end finds it.
+// If none is idle, IncomingGet waits until one arrives, for as long as timeout. Its
+// errors are those of [Pool.OutgoingGet].
+func (p *Pool) IncomingGet(timeout time.Duration) (string, net.Conn, error) {
+	return p.shared.IncomingGet(timeout)
 }
 
 // Active returns the number of idle streams.
-func (p *Pool) Active() int {
-	if core := p.running(); core != nil {
-		return core.Stats().Idle
-	}
-	return 0
-}
+func (p *Pool) Active() int { return p.shared.Active() }
 
 // Capacity returns the number of idle streams that the pool keeps now.
-func (p *Pool) Capacity() int {
-	if core := p.running(); core != nil {
-		return core.Stats().Capacity
-	}
-	return p.minCap
-}
+func (p *Pool) Capacity() int { return p.shared.Capacity() }
 
 // Interval returns the time between two regular rounds, as it is now.
-func (p *Pool) Interval() time.Duration {
-	if core := p.running(); core != nil {
-		return core.Stats().Interval
-	}
-	return p.minIvl
-}
+func (p *Pool) Interval() time.Duration { return p.shared.Interval() }
 
 // ShardCount returns the documented number of shards for the pool's maxCap. When
 // streams are held, more connections than these may be open.
@@ -253,22 +212,27 @@ func (p *Pool) ShardCount() int { return sharding.Count(p.maxCap, places, maxSha
 
 // Ready reports whether the pool has been made and not closed yet. It does not say
 // that a stream is idle: that is Active() > 0.
-func (p *Pool) Ready() bool { return p != nil && p.ctx.Err() == nil }
+func (p *Pool) Ready() bool { return p != nil && p.shared.Ready() }
 
 // AddError counts an error of the user's.
-func (p *Pool) AddError() { p.errors.Add(1) }
+func (p *Pool) AddError() { p.shared.AddError() }
 
 // ErrorCount returns how many errors the user has counted. The pool's own failures
 // are not among them.
-func (p *Pool) ErrorCount() int { return int(p.errors.Load()) }
+func (p *Pool) ErrorCount() int { return p.shared.ErrorCount() }
 
 // ResetError sets the count to zero.
-func (p *Pool) ResetError() { p.errors.Store(0) }
+func (p *Pool) ResetError() { p.shared.ResetError() }
 
 // Flush closes all idle streams. Those in use are not touched; both ends fill again
 // at once.
-func (p *Pool) Flush() {
-	if core := p.running(); core != nil {
-		core.Flush()
+func (p *Pool) Flush() { p.shared.Flush() }
+
+// Close closes the pool: getters that wait fail at once, every stream and
+// connection is closed, and the port is free when it returns. Closing again, and
+// closing a nil Pool, do nothing.
+func (p *Pool) Close() {
+	if p != nil {
+		p.shared.Close()
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/backends/internal/compat"
 )
 
 func TestManagersReturnAtOnceAndMayBeCalledAgain(t *testing.T) {
@@ -48,7 +50,7 @@ func TestOnlyTheManagerConnects(t *testing.T) {
 		defer p.Close()
 		_, _, err := p.IncomingGet(time.Hour)
 		isTimeout(t, err)
-		if !errors.Is(err, errNotStarted) {
+		if !errors.Is(err, compat.ErrNotStarted) {
 			t.Errorf("%v: does not say that the manager was not called", err)
 		}
 		if asked.Load() != 0 || w.Sent(clientHost) != 0 {

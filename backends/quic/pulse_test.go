@@ -1,7 +1,6 @@
 package quic
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -82,8 +81,8 @@ func TestAnIdleConnectionCarriesOneProbeInFiveSeconds(t *testing.T) {
 			t.Errorf("%d packets in an hour in which nothing happened", sent)
 		}
 		w.full(20, client, server)
-		if ctx := client.ctx; ctx.Err() != nil {
-			t.Error(context.Cause(ctx))
+		if !client.Ready() {
+			t.Error("the pool has been closed")
 		}
 	})
 }

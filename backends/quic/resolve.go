@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/vistone/poolkit/backends/internal/compat"
 	"github.com/vistone/poolkit/poolkit"
 )
 
@@ -21,34 +22,22 @@ func fixed(addrs ...string) resolver {
 	return func(context.Context) ([]string, error) { return addrs, nil }
 }
 
-// hasty makes a resolver of a function that knows no context. When the context ends
-// first, it does not wait for the function, whose goroutine ends when it returns.
+// hasty makes a resolver of a function that knows no context. It does not wait for the
+// function when the context ends first.
 func hasty(f func() (string, error)) resolver {
 	return func(ctx context.Context) ([]string, error) {
-		type answer struct {
-			addr string
-			err  error
-		}
-		answers := make(chan answer, 1)
-		go func() {
-			var a answer
-			defer func() { answers <- a }()
-			defer catch(&a.err)
-			a.addr, a.err = f()
-		}()
-		select {
-		case a := <-answers:
-			return []string{a.addr}, a.err
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
+		addr, err := compat.Hasty(ctx, resolving, f, nil)
+		return []string{addr}, err
 	}
 }
+
+// resolving is what a resolver is called that has panicked.
+const resolving = "address resolver"
 
 // catch is deferred: it turns the panic of a resolver into an error.
 func catch(err *error) {
 	if v := recover(); v != nil {
-		*err = &poolkit.PanicError{Callback: "address resolver", Value: v, Stack: debug.Stack()}
+		*err = &poolkit.PanicError{Callback: resolving, Value: v, Stack: debug.Stack()}
 	}
 }
 

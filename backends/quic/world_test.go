@@ -204,7 +204,7 @@ func waitIdle(t testing.TB, p *Pool, n int) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
-	core, err := p.opened(ctx)
+	core, err := p.shared.Opened(ctx)
 	if err == nil {
 		err = core.WaitReady(ctx, n)
 	}
@@ -285,3 +285,6 @@ func settled(t testing.TB, n int, pools ...*Pool) {
 		}
 	}
 }
+
+// running returns the core of a pool, or nil where there is none yet.
+func (p *Pool) running() *native { return p.shared.Core() }

@@ -1,4 +1,4 @@
-package quic
+package compat
 
 import (
 	"errors"
@@ -12,15 +12,11 @@ import (
 // could not be opened: an address that is taken may be given up.
 const openAgain = time.Second
 
-// ClientManager starts a pool of [NewClientPool]. It returns at once, and works when
-// called with go as well. Further calls do nothing.
-func (p *Pool) ClientManager() { p.start() }
+// ErrNotStarted explains a time-out of a getter whose pool was never started.
+var ErrNotStarted = errors.New("the pool has not been started: call ClientManager or ServerManager")
 
-// ServerManager starts a pool of [NewServerPool]. It returns at once, and works when
-// called with go as well. Further calls do nothing.
-func (p *Pool) ServerManager() { p.start() }
-
-func (p *Pool) start() {
+// Start opens the core, or begins to. It returns at once. Further calls do nothing.
+func (p *Pool[C]) Start() {
 	p.mu.Lock()
 	if p.started || p.closed {
 		p.mu.Unlock()
@@ -40,7 +36,7 @@ func (p *Pool) start() {
 
 // manage tries again to open the core until it is open, unless trying again cannot
 // help. Meanwhile the getters fail with the reason.
-func (p *Pool) manage() {
+func (p *Pool[C]) manage() {
 	defer p.opening.Done()
 	timer := time.NewTicker(openAgain)
 	defer timer.Stop()
@@ -57,8 +53,8 @@ func (p *Pool) manage() {
 }
 
 // tryOpen opens the core. It reports whether to try again.
-func (p *Pool) tryOpen() (again bool) {
-	core, err := p.open()
+func (p *Pool[C]) tryOpen() (again bool) {
+	core, err := p.cfg.Open(p.hooks())
 	if !p.set(core, err) {
 		if core != nil {
 			_ = core.Close() // nobody has seen it
@@ -74,7 +70,7 @@ func (p *Pool) tryOpen() (again bool) {
 
 // set notes what came of opening the core. It reports false when the pool has been
 // closed meanwhile.
-func (p *Pool) set(core *poolkit.Pool[*StreamConn], err error) bool {
+func (p *Pool[C]) set(core *poolkit.Pool[C], err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -89,21 +85,17 @@ func (p *Pool) set(core *poolkit.Pool[*StreamConn], err error) bool {
 }
 
 // announce wakes, under mu, whoever waits for the core.
-func (p *Pool) announce() {
+func (p *Pool[C]) announce() {
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
-// running returns the core, or nil where there is none yet.
-func (p *Pool) running() *poolkit.Pool[*StreamConn] { return p.core.Load() }
+// Core returns the core, or nil where there is none yet.
+func (p *Pool[C]) Core() *poolkit.Pool[C] { return p.core.Load() }
 
-// Close closes the pool: getters that wait fail at once, every stream and
-// connection is closed, and the port is free when it returns. Closing again, and
-// closing a nil Pool, do nothing.
-func (p *Pool) Close() {
-	if p == nil {
-		return
-	}
+// Close closes the pool: getters that wait fail at once, and when it returns the core is
+// closed. Closing again does nothing.
+func (p *Pool[C]) Close() {
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
@@ -112,7 +104,7 @@ func (p *Pool) Close() {
 	p.mu.Unlock()
 	p.cancel()
 	p.opening.Wait()
-	core := p.running()
+	core := p.Core()
 	if core == nil {
 		return
 	}
@@ -120,9 +112,3 @@ func (p *Pool) Close() {
 		p.log(fmt.Errorf("close: %w", err))
 	}
 }
-
-// errClosed is what getters of a closed pool return.
-var errClosed = fmt.Errorf("quic: %w", poolkit.ErrClosed)
-
-// errNotStarted explains a timeout of a getter whose pool was never started.
-var errNotStarted = errors.New("quic: the pool has not been started: call ClientManager or ServerManager")

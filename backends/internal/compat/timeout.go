@@ -1,4 +1,4 @@
-package quic
+package compat
 
 import (
 	"context"
