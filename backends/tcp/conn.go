@@ -30,6 +30,8 @@ type Conn struct {
 	number  uint64      // the lookout's
 	stop    func() bool // unwatch
 
+	meeting *meeting // nil but in rendezvous pools
+
 	busy    atomic.Int32 // reads and writes under way
 	spoiled atomic.Bool  // must not be used again
 	used    atomic.Bool  // somebody has read or written: from then on nothing may arrive unasked
@@ -51,12 +53,17 @@ var _ net.Conn = (*Conn)(nil)
 // runs on newWire(raw). From now on l looks at it, if it has a socket. Where that
 // fails, raw is the caller's still.
 func newConn(raw net.Conn, secure *tls.Conn, l *lookout) (*Conn, error) {
-	c := &Conn{raw: raw, secure: secure, stream: raw}
+	return newPeerConn(raw, secure, nil, l)
+}
+
+// newPeerConn is newConn for a rendezvous pool, unless m is nil.
+func newPeerConn(raw net.Conn, secure *tls.Conn, m *meeting, l *lookout) (*Conn, error) {
+	c := &Conn{raw: raw, secure: secure, stream: raw, meeting: m}
 	c.stop = c.unwatch
 	if secure != nil {
 		c.stream = secure
-		c.wire = secure.NetConn().(*wire)
-		c.socket = c.wire.socket
+		c.wire, _ = secure.NetConn().(*wire)
+		c.socket = socketOf(secure.NetConn())
 	} else {
 		c.socket = socketOf(raw)
 	}
@@ -113,13 +120,19 @@ func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 
 // Read implements [net.Conn].
 func (c *Conn) Read(p []byte) (int, error) {
+	if g := c.gentle(); g != nil {
+		return g.read(c, p)
+	}
 	c.begin()
-	n, err := c.stream.Read(p)
+	n, err := c.receive(p)
 	return n, c.done("read", err)
 }
 
 // Write implements [net.Conn].
 func (c *Conn) Write(p []byte) (int, error) {
+	if g := c.gentle(); g != nil {
+		return g.write(c, p)
+	}
 	c.begin()
 	n, err := c.stream.Write(p)
 	return n, c.done("write", err)
@@ -128,6 +141,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 // ReadFrom implements [io.ReaderFrom], so that [io.Copy] to a plain connection may leave
 // the copying to the system.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	if g := c.gentle(); g != nil {
+		return io.Copy(writer{c}, r)
+	}
 	c.begin()
 	n, err := io.Copy(c.stream, r)
 	return n, c.done("write", err)
@@ -135,6 +151,9 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 
 // WriteTo implements [io.WriterTo], for the same.
 func (c *Conn) WriteTo(w io.Writer) (int64, error) {
+	if c.meeting != nil && (c.meeting.gentle != nil || c.meeting.kept.Load() != nil) {
+		return io.Copy(w, reader{c})
+	}
 	c.begin()
 	n, err := io.Copy(w, c.stream)
 	c.spoiled.Store(true) // it was read to its end
@@ -168,18 +187,27 @@ func (c *Conn) done(op string, err error) error {
 
 // SetDeadline implements [net.Conn]. Deadlines end with the lease.
 func (c *Conn) SetDeadline(t time.Time) error {
+	if c.gentle() != nil {
+		return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+	}
 	c.timed.Store(true)
 	return c.stream.SetDeadline(t)
 }
 
 // SetReadDeadline implements [net.Conn].
 func (c *Conn) SetReadDeadline(t time.Time) error {
+	if g := c.gentle(); g != nil {
+		return g.setReadDeadline(c, t)
+	}
 	c.timed.Store(true)
 	return c.stream.SetReadDeadline(t)
 }
 
 // SetWriteDeadline implements [net.Conn].
 func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if g := c.gentle(); g != nil {
+		return g.setWriteDeadline(c, t)
+	}
 	c.timed.Store(true)
 	return c.stream.SetWriteDeadline(t)
 }
@@ -187,6 +215,12 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 // CloseWrite says that no more will be written: the peer reads [io.EOF] after what has
 // been. Reading goes on.
 func (c *Conn) CloseWrite() error {
+	if g := c.gentle(); g != nil {
+		return g.endWrites(c)
+	}
+	if c.meeting != nil {
+		return c.sayEnd()
+	}
 	c.spoiled.Store(true)
 	half, ok := c.stream.(interface{ CloseWrite() error })
 	if !ok {
@@ -198,15 +232,27 @@ func (c *Conn) CloseWrite() error {
 // Close ends the connection, and with it the lease: reads and writes under way return
 // at once. Closing again does nothing.
 func (c *Conn) Close() error {
+	if g := c.gentle(); g != nil {
+		return g.close(c)
+	}
+	return c.endAll()
+}
+
+// endAll ends the connection, and with it the lease.
+func (c *Conn) endAll() error {
 	if !c.claim() {
 		return nil
 	}
 	err := c.finish()
+	c.endLease()
+	return err
+}
+
+func (c *Conn) endLease() {
 	c.mu.Lock()
 	l := c.lease
 	c.mu.Unlock()
 	l.Hijack() // it has been closed already
-	return err
 }
 
 // end is how a pool shuts a connection.
@@ -233,6 +279,9 @@ func (c *Conn) depart() {
 		c.lookout.remove(c)
 	}
 	c.mu.Lock()
+	if g := c.gentle(); g != nil {
+		g.over()
+	}
 	tell := c.onEnd
 	c.onEnd = nil
 	c.mu.Unlock()
@@ -256,8 +305,11 @@ func (c *Conn) claim() bool {
 // lent tells the connection of its lease, which ends with it.
 func (c *Conn) lent(l poolkit.Lease[*Conn]) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.lease = l
-	c.mu.Unlock()
+	if m := c.meeting; m != nil {
+		m.taken = true
+	}
 }
 
 func (c *Conn) opError(op string, err error) error {

@@ -26,6 +26,8 @@ type dialer struct {
 	prepare  func(context.Context, *Conn) error
 	sessions *sessions // nil where the user has a cache
 	lookout  *lookout
+	meets    bool // the server is a pool of Listen, which says the ID
+	gentle   bool // connections close gently; only if meets
 
 	addresses *addresses
 	made      atomic.Uint32 // connections: gives them their IDs
@@ -50,6 +52,9 @@ func (d *dialer) Dial(ctx context.Context, _ int) (id poolkit.ID, c *Conn, err e
 		}
 		c, err := d.connect(ctx, server, forced, len(left))
 		if err == nil {
+			if d.meets {
+				return c.meeting.id, c, nil
+			}
 			binary.BigEndian.PutUint32(id[:], d.made.Add(1)) // no other has it: a pool does not make four billion
 			return id, c, nil
 		}

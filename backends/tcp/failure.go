@@ -66,8 +66,8 @@ func (o opaque) Is(target error) bool { return errors.Is(o.error, target) }
 
 var errNoConn = errors.New("it returned neither a connection nor an error: return one of them")
 
-// isNil reports whether a connection is none.
-func isNil(conn net.Conn) bool {
+// isNil reports whether a connection, or a listener, is none.
+func isNil(conn any) bool {
 	if conn == nil {
 		return true
 	}

@@ -33,12 +33,18 @@ func (t *trial) setUp(ctx context.Context, raw net.Conn) (c *Conn, err error) {
 	begun := time.Now()
 	secure, asked, err := t.handshake(ctx, raw)
 	if err != nil {
-		return nil, handshakeError(t.server, err)
+		return nil, handshakeError(t.server, t.turned(err))
 	}
-	if c, err = newConn(raw, secure, t.lookout); err != nil {
+	var m *meeting
+	if t.meets {
+		if m, err = t.meet(ctx, raw, secure); err != nil {
+			return nil, err
+		}
+	}
+	if c, err = newPeerConn(raw, secure, m, t.lookout); err != nil {
 		return c, connectError(t.server, err)
 	}
-	if asked && c.socket != nil {
+	if asked && m == nil && c.socket != nil { // an ID is an answer, too
 		c.socket.awaitVerdict(time.Now().Add(min(time.Since(begun), verdictMost)))
 		if !c.socket.open() {
 			return c, handshakeError(t.server, cmp.Or(c.lastWord(), io.EOF))
@@ -55,6 +61,9 @@ func (t *trial) setUp(ctx context.Context, raw net.Conn) (c *Conn, err error) {
 // a certificate and is yet to say what it thinks of it.
 func (t *trial) handshake(ctx context.Context, raw net.Conn) (secure *tls.Conn, asked bool, err error) {
 	if t.tls == nil {
+		if already, ok := raw.(*tls.Conn); ok && t.meets { // the user's dialer does it
+			return already, false, already.HandshakeContext(ctx)
+		}
 		return nil, false, nil
 	}
 	defer catch("a function of DialConfig.TLS", &err)

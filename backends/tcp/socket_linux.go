@@ -9,9 +9,28 @@ import (
 // open reports whether the peer has not ended a socket. It sees through bytes that
 // wait in front of the end.
 func (s *socket) open() bool {
+	switch s.state() {
+	case tcpEstablished, tcpFinWait1, tcpFinWait2: // we may have ended our half
+		return true
+	}
+	return false
+}
+
+// broken reports whether a socket that we have not ended was ended otherwise than by the
+// peer, in order: it was reset, or has timed out.
+func (s *socket) broken() bool {
+	state := s.state()
+	return state != tcpEstablished && state != tcpCloseWait
+}
+
+// state returns the state of TCP.
+func (s *socket) state() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.raw.Control(s.doInfo) == nil && s.n == tcpEstablished
+	if s.raw.Control(s.doInfo) != nil {
+		return tcpClose
+	}
+	return s.n
 }
 
 // info asks for the first bytes of struct tcp_info (linux/tcp.h): the first is the state.
@@ -26,7 +45,14 @@ func (s *socket) info(fd uintptr) {
 	s.n = int(bytes[0])
 }
 
-const tcpEstablished = 1 // TCP_ESTABLISHED (net/tcp_states.h)
+// States of TCP (net/tcp_states.h).
+const (
+	tcpEstablished = 1
+	tcpFinWait1    = 4
+	tcpFinWait2    = 5
+	tcpClose       = 7
+	tcpCloseWait   = 8
+)
 
 // awaitVerdict waits until a server has said what it thinks of our certificate, up to a
 // time. In TLS 1.3 it does so only after the handshake: by ending the connection, or by

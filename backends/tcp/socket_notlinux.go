@@ -8,6 +8,10 @@ import "time"
 // from it.
 func (s *socket) open() bool { return true }
 
+// broken reports whether a socket that we have not ended was ended otherwise than by the
+// peer, in order. Here that is not known.
+func (s *socket) broken() bool { return false }
+
 func (s *socket) info(uintptr) {}
 
 // awaitVerdict does nothing: whether the verdict was bad cannot be seen.

@@ -61,7 +61,7 @@ func (p *pass) reach(ctx context.Context) (conn net.Conn, err error) {
 		p.judge(ctx, conn, err)
 	}
 	if err != nil {
-		return nil, connectError(p.server, err)
+		return nil, connectError(p.server, p.turned(err))
 	}
 	return conn, nil
 }

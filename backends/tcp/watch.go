@@ -39,6 +39,10 @@ func (c *Conn) watched() bool {
 
 // left notes that the peer has ended the connection, or one half of it.
 func (c *Conn) left() {
+	if c.meeting != nil {
+		c.meeting.left(c)
+		return
+	}
 	c.mu.Lock()
 	c.gone = true
 	w := c.watcher

@@ -15,13 +15,17 @@ type wire struct {
 
 	socket *socket     // nil where there is none
 	hasty  atomic.Bool // do not wait
+	eager  atomic.Bool // do not wait for anything to read
+
+	postpones atomic.Bool // keep what there is no room for
+	postponed []byte      // what was kept; belongs to whoever has set postpones
 }
 
 func newWire(raw net.Conn) *wire { return &wire{Conn: raw, socket: socketOf(raw)} }
 
 // Read implements [net.Conn].
 func (w *wire) Read(p []byte) (int, error) {
-	if !w.hasty.Load() {
+	if !w.hasty.Load() && !w.eager.Load() {
 		return w.Conn.Read(p)
 	}
 	if w.socket == nil {
@@ -32,10 +36,24 @@ func (w *wire) Read(p []byte) (int, error) {
 
 // Write implements [net.Conn].
 func (w *wire) Write(p []byte) (int, error) {
+	if w.postpones.Load() {
+		return w.postpone(p)
+	}
 	if w.socket == nil || !w.hasty.Load() {
 		return w.Conn.Write(p)
 	}
 	return w.socket.write(p)
+}
+
+// postpone writes what there is room for in the socket, and keeps the rest.
+func (w *wire) postpone(p []byte) (n int, err error) {
+	if len(w.postponed) == 0 {
+		if n, err = w.socket.write(p); err != nil && !errors.Is(err, errWouldWait) {
+			return n, err
+		}
+	}
+	w.postponed = append(w.postponed, p[n:]...)
+	return len(p), nil
 }
 
 // SyscallConn implements [syscall.Conn].

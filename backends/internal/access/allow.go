@@ -63,10 +63,7 @@ func (l AllowList) Allows(addr net.Addr) bool {
 	if len(l) == 0 {
 		return true
 	}
-	ip, ok := ipOf(addr)
-	if !ok {
-		return false
-	}
+	ip := IPOf(addr)
 	for _, p := range l {
 		if p.Contains(ip) {
 			return true

@@ -8,16 +8,17 @@ import (
 // PeerOf returns what the limits of a server mean by a peer: an IP address, of IPv6 the
 // network. It is not valid for addresses of another kind.
 func PeerOf(addr net.Addr) netip.Addr {
-	ip, ok := ipOf(addr)
-	if !ok || ip.Is4() {
+	ip := IPOf(addr)
+	if !ip.IsValid() || ip.Is4() {
 		return ip
 	}
 	const network = 64
 	return netip.PrefixFrom(ip, network).Masked().Addr()
 }
 
-// ipOf returns the IP address of a peer, an IPv4 address always in its own form.
-func ipOf(addr net.Addr) (netip.Addr, bool) {
+// IPOf returns the IP address of a peer, an IPv4 address always in its own form. It
+// is not valid where there is none.
+func IPOf(addr net.Addr) netip.Addr {
 	var bytes net.IP
 	switch a := addr.(type) {
 	case *net.TCPAddr:
@@ -25,6 +26,6 @@ func ipOf(addr net.Addr) (netip.Addr, bool) {
 	case *net.UDPAddr:
 		bytes = a.IP
 	}
-	ip, ok := netip.AddrFromSlice(bytes)
-	return ip.Unmap(), ok
+	ip, _ := netip.AddrFromSlice(bytes)
+	return ip.Unmap()
 }

@@ -1,0 +1,38 @@
+package tcp
+
+import (
+	"errors"
+
+	"github.com/vistone/poolkit/poolkit"
+)
+
+// DialPeer returns a running pool of connections to a pool of [Listen], or to several of
+// the same. It is like [Dial], but that both ends know each connection by the same ID, and
+// that bytes may arrive while a connection is idle: the other end has taken it first. Both
+// ends must use TLS, or neither.
+//
+// Acquire hands out the youngest connection, while a pool of Listen hands out the oldest,
+// so that two ends that both take any do not take the same. With several servers it hands
+// out the oldest, so that all are used. Leases are of single use: Release, Discard and the
+// connection's own Close all end it.
+//
+// Prepare must be nil: what the two ends say to each other first is theirs to agree on,
+// once they have acquired a connection.
+func DialPeer(cfg DialConfig) (*poolkit.Pool[*Conn], error) {
+	if cfg.Prepare != nil {
+		return nil, errors.New("tcp: DialPeer: DialConfig.Prepare is set, but the other end would not know of what it sends")
+	}
+	d, servers, err := cfg.dialer()
+	if err != nil {
+		return nil, err
+	}
+	d.meets = true
+	core := meetings(cfg.Hooks)
+	core.Dialer = d
+	core.NewestFirst = servers == 1
+	core.MinCapacity, core.MaxCapacity, core.Places = cfg.bounds()
+	core.Sizing = cfg.Sizing
+	core.MaxDialing = cfg.MaxDialing
+	core.DialTimeout = cfg.DialTimeout
+	return run(core, &d.lookout)
+}

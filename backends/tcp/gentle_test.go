@@ -1,0 +1,392 @@
+package tcp
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vistone/poolkit/poolkit"
+)
+
+// half is one direction of a pipe, and duplex two of them: a connection with halves in a
+// bubble of virtual time, where sockets cannot be.
+type duplex struct {
+	net.Conn // for its addresses
+
+	in, out net.Conn
+}
+
+func newDuplex() (a, b *duplex) {
+	in1, out1 := net.Pipe()
+	in2, out2 := net.Pipe()
+	return &duplex{in1, in1, out2}, &duplex{in2, in2, out1}
+}
+
+func (d *duplex) Read(p []byte) (int, error)         { return d.in.Read(p) }
+func (d *duplex) Write(p []byte) (int, error)        { return d.out.Write(p) }
+func (d *duplex) CloseWrite() error                  { return d.out.Close() }
+func (d *duplex) Close() error                       { return errors.Join(d.in.Close(), d.out.Close()) }
+func (d *duplex) SetReadDeadline(t time.Time) error  { return d.in.SetReadDeadline(t) }
+func (d *duplex) SetWriteDeadline(t time.Time) error { return d.out.SetWriteDeadline(t) }
+
+// inTime runs a test of a connection that closes gently, and its peer, in virtual time.
+func inTime(t *testing.T, test func(t *testing.T, c *Conn, peer *duplex)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		raw, peer := newDuplex()
+		c, err := newPeerConn(raw, nil, newMeeting(poolkit.ID{}, "", true), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, c, peer)
+		c.endAll()
+		peer.Close()
+	})
+}
+
+func isOver(c *Conn) bool {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shut
+}
+
+func TestWithoutAReaderAConnectionEndsASecondAfterClose(t *testing.T) {
+	inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
+		c.Close()
+		time.Sleep(time.Second - 1)
+		if isOver(c) {
+			t.Error("ended before a second has passed")
+		}
+		time.Sleep(1)
+		if !isOver(c) {
+			t.Error("open after a second")
+		}
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("reading after the end: %v", err)
+		}
+		if _, err := peer.Write([]byte("too late")); err == nil {
+			t.Error("the peer was not told to stop")
+		}
+	})
+}
+
+func TestAReaderNowAndThenKeepsAConnectionOpenAfterClose(t *testing.T) {
+	inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
+		c.Close()
+		for i := range 50 {
+			go func() {
+				if _, err := peer.Write([]byte{byte(i)}); err != nil {
+					t.Error(err)
+				}
+			}()
+			time.Sleep(time.Second - time.Millisecond)
+			var got [1]byte
+			if _, err := io.ReadFull(c, got[:]); err != nil || got[0] != byte(i) {
+				t.Fatalf("byte %d: %d, %v", i, got[0], err)
+			}
+		}
+		if isOver(c) {
+			t.Error("ended under its reader")
+		}
+	})
+}
+
+func TestAReaderThatWaitsKeepsAConnectionOpenForAMinute(t *testing.T) {
+	inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
+		c.Close()
+		go func() {
+			for i := range 10 { // a byte now and then
+				time.Sleep(time.Minute - time.Second)
+				if _, err := peer.Write([]byte{byte(i)}); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		for i := range 10 {
+			var got [1]byte
+			if _, err := io.ReadFull(c, got[:]); err != nil || got[0] != byte(i) {
+				t.Fatalf("byte %d: %d, %v", i, got[0], err)
+			}
+		}
+		begun := time.Now()
+		_, err := c.Read(make([]byte, 1))
+		if took := time.Since(begun); took < time.Minute || took > time.Minute+time.Second {
+			t.Errorf("the wait ended after %v", took)
+		}
+		if !errors.Is(err, net.ErrClosed) || !isOver(c) {
+			t.Errorf("the wait ended with %v", err)
+		}
+	})
+}
+
+func TestReadingToTheEndEndsAConnectionThatWasClosed(t *testing.T) {
+	inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
+		c.Close()
+		go func() {
+			time.Sleep(30 * time.Second)
+			_, _ = peer.Write([]byte("the answer"))
+			_ = peer.CloseWrite()
+		}()
+		got, err := io.ReadAll(c)
+		if err != nil || string(got) != "the answer" {
+			t.Errorf("%q, %v", got, err)
+		}
+		if !isOver(c) {
+			t.Error("the connection is open")
+		}
+	})
+	inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
+		_ = peer.CloseWrite()
+		if got, err := io.ReadAll(c); len(got) > 0 || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		if isOver(c) {
+			t.Error("ended before Close")
+		}
+		c.Close()
+		if !isOver(c) {
+			t.Error("open although both have closed")
+		}
+	})
+}
+
+func TestADeadlineIsNoEnd(t *testing.T) {
+	inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
+		c.Close()
+		if err := c.SetReadDeadline(time.Now().Add(time.Second / 2)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := c.Read(make([]byte, 1))
+		var timeout net.Error
+		if !errors.As(err, &timeout) || !timeout.Timeout() {
+			t.Errorf("%v", err)
+		}
+		if isOver(c) {
+			t.Error("ended by a deadline")
+		}
+		if err := c.SetReadDeadline(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = peer.Write([]byte("x")) }()
+		if _, err := c.Read(make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWritingAfterAGentleCloseFails(t *testing.T) {
+	inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
+		c.Close()
+		if n, err := c.Write([]byte("x")); n != 0 || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("wrote %d, %v", n, err)
+		}
+		if got, err := io.ReadAll(peer); len(got) > 0 || err != nil {
+			t.Errorf("the peer read %q, %v", got, err)
+		}
+	})
+}
+
+func TestAWriteThatCloseCutsShortIsNoCleanEnd(t *testing.T) {
+	for name, end := range map[string]func(*Conn) error{"Close": (*Conn).Close, "CloseWrite": (*Conn).CloseWrite} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					if n, err := c.Write(make([]byte, 100)); n != 10 || !errors.Is(err, net.ErrClosed) {
+						t.Errorf("wrote %d, %v", n, err)
+					}
+				})
+				if _, err := io.ReadFull(peer, make([]byte, 10)); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait() // until the writer is stuck
+				begun := time.Now()
+				_ = end(c)
+				wg.Wait()
+				if took := time.Since(begun); took > 0 {
+					t.Errorf("took %v", took)
+				}
+				if !isOver(c) {
+					t.Error("the connection is open")
+				}
+			})
+		})
+	}
+}
+
+func TestAConnectionWithoutHalvesEndsWithClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		raw, peer := net.Pipe()
+		defer peer.Close()
+		c, err := newPeerConn(raw, nil, newMeeting(poolkit.ID{}, "", true), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil || !isOver(c) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// The rest is on sockets: what the system does there is half of it.
+
+// gently runs a test of two connections that close gently, each end in its turn being a.
+func gently(t *testing.T, test func(t *testing.T, a, b *Conn, pools [2]*Pool)) {
+	t.Helper()
+	eachWay(t, func(t *testing.T, w *site) {
+		for _, first := range []string{"server", "client"} {
+			t.Run("the "+first+" closes", func(t *testing.T) {
+				w := &site{T: t, server: w.server, client: w.client}
+				server, client := w.compat(3)
+				s, c := take(t, server, client)
+				if first == "server" {
+					test(t, s, c, [2]*Pool{server, client})
+				} else {
+					test(t, c, s, [2]*Pool{client, server})
+				}
+				settled(t, 3, server.shared.Core(), client.shared.Core())
+			})
+		}
+	})
+}
+
+func TestAfterCloseAReaderGetsAllThatThePeerStillSends(t *testing.T) {
+	message := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // 2 MiB
+	gently(t, func(t *testing.T, a, b *Conn, _ [2]*Pool) {
+		if _, err := a.Write([]byte("send it")); err != nil {
+			t.Fatal(err)
+		}
+		a.Close()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			request, err := io.ReadAll(b)
+			if string(request) != "send it" || err != nil {
+				t.Errorf("the peer read %q, %v", request, err)
+			}
+			if _, err := b.Write(message); err != nil {
+				t.Error(err)
+			}
+			b.Close()
+		})
+		got, err := io.ReadAll(a)
+		if err != nil || !bytes.Equal(got, message) {
+			t.Errorf("read %d bytes of %d, %v", len(got), len(message), err)
+		}
+		wg.Wait()
+	})
+}
+
+func TestAfterBothClosedEachStillReadsWhatWasSent(t *testing.T) {
+	message := bytes.Repeat([]byte("x"), 10_000)
+	gently(t, func(t *testing.T, a, b *Conn, _ [2]*Pool) {
+		for _, c := range []*Conn{a, b} {
+			if _, err := c.Write(message); err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+		}
+		for _, c := range []*Conn{a, b} {
+			if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, message) {
+				t.Errorf("read %d bytes of %d, %v", len(got), len(message), err)
+			}
+		}
+	})
+}
+
+// Closing a socket with something unread in it makes the system forget what it has yet
+// to send. So what the peer sends to nobody must not cost it what it is sent.
+func TestWhatWasWrittenBeforeCloseArrivesWhateverThePeerSends(t *testing.T) {
+	message := bytes.Repeat([]byte("0123456789abcdef"), 1<<13) // 128 KiB
+	gently(t, func(t *testing.T, a, b *Conn, _ [2]*Pool) {
+		// It fits where it is sent, and not where it is received.
+		for _, c := range []*Conn{a, b} {
+			tcp := c.raw.(*net.TCPConn)
+			if err := errors.Join(tcp.SetWriteBuffer(2*len(message)), tcp.SetReadBuffer(len(message)/4)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := a.Write(message); err != nil {
+			t.Fatal(err)
+		}
+		a.Close()
+		for range 3 { // more than there is room for, before it reads anything
+			if _, err := b.Write(message); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := io.ReadAll(b)
+		if err != nil || !bytes.Equal(got, message) {
+			t.Errorf("read %d bytes of %d, %v", len(got), len(message), err)
+		}
+		b.Close()
+	})
+}
+
+func TestAPeerThatOnlyClosesFreesThePlaceOnBothSides(t *testing.T) {
+	gently(t, func(t *testing.T, a, b *Conn, pools [2]*Pool) {
+		a.Close()
+		b.Close()
+		begun := time.Now()
+		for _, p := range pools {
+			eventually(t, "the place is held", func() bool { return p.shared.Core().Stats().OnLoan == 0 })
+		}
+		t.Logf("after %v", time.Since(begun))
+	})
+}
+
+func TestClosingInEveryOrderFreesThePlace(t *testing.T) {
+	closes := map[string]func(c *Conn){
+		"Close twice":      func(c *Conn) { c.Close(); c.Close() },
+		"Abort":            func(c *Conn) { c.Abort() },
+		"Abort twice":      func(c *Conn) { c.Abort(); c.Abort() },
+		"Close, Abort":     func(c *Conn) { c.Close(); c.Abort() },
+		"Abort, Close":     func(c *Conn) { c.Abort(); c.Close() },
+		"CloseWrite first": func(c *Conn) { c.CloseWrite(); c.Close() },
+		"at once": func(c *Conn) {
+			for _, end := range []func() error{c.Close, c.Abort, c.CloseWrite, c.Close} {
+				go func() { _ = end() }()
+			}
+		},
+	}
+	gently(t, func(t *testing.T, a, b *Conn, pools [2]*Pool) {
+		a.Close()
+		b.Close()
+		var others []*Conn
+		for _, end := range closes {
+			a, b := take(t, pools[0], pools[1])
+			end(a)
+			others = append(others, b)
+		}
+		eventually(t, "a place is held", func() bool { return pools[0].shared.Core().Stats().OnLoan == 0 })
+		for _, b := range others {
+			b.Close()
+		}
+	})
+}
+
+func TestAbortIsNoCleanEnd(t *testing.T) {
+	gently(t, func(t *testing.T, a, b *Conn, pools [2]*Pool) {
+		if _, err := a.Write([]byte("half a mess")); err != nil {
+			t.Fatal(err)
+		}
+		a.Abort()
+		if n := pools[0].shared.Core().Stats().OnLoan; n != 0 {
+			t.Errorf("%d connections in use after Abort", n)
+		}
+		if got, err := io.ReadAll(b); err == nil {
+			t.Errorf("the peer read %q and a clean end", got)
+		}
+		for _, op := range []func([]byte) (int, error){a.Read, a.Write} {
+			if _, err := op([]byte{0}); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("after Abort: %v", err)
+			}
+		}
+		b.Close()
+	})
+}
