@@ -6,6 +6,7 @@ func checks[C comparable]() []check[C] {
 		{name: "EveryMemberWorks", check: everyMemberWorks[C]},
 		{name: "AMemberHasOneBorrowerAtATime", check: oneBorrower[C]},
 		{name: "EveryMemberIsFoundByItsID", check: foundByID[C]},
+		{name: "AMemberIsFoundByItsPeer", check: foundByPeer[C]},
 		{name: "BothEndsCallAMemberTheSame", check: sameID[C]},
 		{name: "AReleasedMemberServesTheNextUnlessItIsOfSingleUse", check: releasedServesNext[C]},
 		{name: "ADiscardedMemberIsEnded", check: discardedIsEnded[C]},

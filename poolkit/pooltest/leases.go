@@ -14,6 +14,9 @@ func everyMemberWorks[C comparable](r *rig[C]) {
 	r.ready()
 	r.rest()
 	all := r.hold(everybody)
+	if r.Failed() {
+		r.Fatalf("members have to work when they are lent, also after the context of their dial has ended")
+	}
 	var users sync.WaitGroup
 	for i, l := range all {
 		users.Go(func() {
@@ -55,6 +58,29 @@ func (r *rig[C]) acquireID(id poolkit.ID) poolkit.Lease[C] {
 		r.Fatalf("AcquireID(%v): %v", id, err)
 	}
 	return l
+}
+
+func foundByPeer[C comparable](r *rig[C]) {
+	name := r.backend.Config.Peer
+	r.needs(name != nil, "Peer")
+	p := r.ready()
+	for i, m := range r.someIdle()[:kept] {
+		peer := name(m.conn)
+		var l poolkit.Lease[C]
+		var err error
+		r.within(func() { l, err = p.AcquireFrom(r.Context(), peer) },
+			"a member of peer %q has joined the pool, and none of that peer is found: Peer must always say the same of a member", peer)
+		if err != nil {
+			r.Fatalf("AcquireFrom(%q): %v", peer, err)
+		}
+		r.claim(l, i+1)
+		if now := name(l.Conn()); l.Peer() != peer || now != peer {
+			r.Errorf("asked for a member of peer %q, got one of %q, of which Peer now says %q", peer, l.Peer(), now)
+		}
+		r.works(l, i+1, "that was asked for by its peer")
+		r.giveBack(l, i+1)
+	}
+	r.settled()
 }
 
 func sameID[C comparable](r *rig[C]) {
