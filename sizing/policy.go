@@ -27,6 +27,11 @@ type Observation struct {
 	Creating   int // on their way now
 	Waiting    int // callers waiting now
 	FailStreak int // failed creations in a row, up to now
+
+	// Returns says that members come back after use. Only then the others are set.
+	Returns   bool
+	InUse     int // lent out now
+	MostInUse int // the most lent out at a time
 }
 
 // Decision is what a policy wants.
@@ -35,13 +40,25 @@ type Decision struct {
 	// idle + creating − waiting = Target on every take, arrival and loss.
 	Target int
 
+	// InUse says that Target counts the members that are lent out as well: so many less
+	// are kept idle, but never less than the lower bound.
+	InUse bool
+
 	// Wait is the time until the next step. It is the pace of maintenance only:
 	// no caller ever waits for it.
 	Wait time.Duration
 
+	// OnTake, if positive, brings the next step forward when a member is asked for: to
+	// that long after this one, or to now. So a policy hears of demand when it comes,
+	// and says itself how often it wants to.
+	OnTake time.Duration
+
 	// Settled says that more steps without any event in between would change
 	// nothing, so that an undisturbed pool need not wake up for them.
 	Settled bool
+
+	// Reason is why the target is what it is.
+	Reason Reason
 }
 
 // Fixed is the policy that always wants the same number of members.
@@ -49,7 +66,8 @@ type Fixed int
 
 // Step implements [Policy].
 func (n Fixed) Step(o Observation) Decision {
-	return Decision{Target: clamp(int(n), o.MinCapacity, o.MaxCapacity), Wait: time.Second, Settled: true}
+	target := clamp(int(n), o.MinCapacity, o.MaxCapacity)
+	return Decision{Target: target, Wait: time.Second, Settled: true, Reason: Reason{Text: "fixed at {n}", N: target}}
 }
 
 func clamp[T int | time.Duration](v, low, high T) T { return max(low, min(v, high)) }

@@ -43,16 +43,30 @@ func (s *Stepwise) Step(o Observation) Decision {
 	}
 
 	created, failed := float64(o.Created), float64(o.Failed)
+	why := "staying at {n}"
 	switch {
 	case created >= high*float64(capacity) && o.Created > 0:
 		capacity += capacityStep
+		why = "one more, {n}: most of the target has been created anew"
 	case o.Failed > 0 && created <= low*(created+failed):
 		capacity -= capacityStep
+		why = "one less, {n}: creations fail"
 	}
 
 	before := *s
 	s.capacity = clamp(capacity, o.MinCapacity, o.MaxCapacity)
 	s.interval = clamp(interval, s.MinInterval, s.MaxInterval)
 	quiet := o.Created == 0 && o.Failed == 0 && o.Takes == 0
-	return Decision{Target: s.capacity, Wait: s.interval, Settled: quiet && *s == before}
+	return Decision{
+		Target: s.capacity, Wait: s.interval, Settled: quiet && *s == before,
+		Reason: Reason{Text: why, N: capacity, Cut: s.cut(capacity)},
+	}
+}
+
+// cut is the upper bound if more is wanted.
+func (s *Stepwise) cut(wanted int) int {
+	if s.capacity < wanted {
+		return s.capacity
+	}
+	return 0
 }
