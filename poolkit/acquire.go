@@ -135,6 +135,10 @@ func (p *Pool[C]) next(ctx context.Context, a *ask) (*member[C], error) {
 // taken orders the replacement of what was taken or is waited for. It unlocks mu.
 func (p *Pool[C]) taken() {
 	p.disturb()
+	if p.alert {
+		p.alert = false
+		p.wake()
+	}
 	tickets := p.order()
 	p.mu.Unlock()
 	p.dialAll(tickets)

@@ -12,16 +12,24 @@ const shortestStep = time.Millisecond
 // dial for each.
 const unusedFor = time.Minute
 
+// surplusFor is the same where members serve once. There surplus is what a lower
+// target leaves, and who gave up waiting. Shutting it at once would be to dial it anew
+// when the target swings back.
+const surplusFor = 500 * time.Millisecond
+
 // keeper is the maintenance of a pool: one goroutine that asks the policy for a
 // target, trims what stood unused, and ends pauses when they are over. Nobody
 // waits for it: takes and arrivals order what they need themselves. It sleeps
-// without a timer while nothing happens in a pool that has settled.
+// without a timer while nothing happens in a pool that has settled. Where the policy
+// wants to hear of takes, the first one after a step wakes it.
 type keeper[C any] struct {
 	pool    *Pool[C]
 	last    time.Time // of the latest step
+	since   time.Time // when the wait for the next began; zero while the pool has settled
 	trimmed time.Time // when surplus was last looked for
 	seen    counts    // as of the latest step
 	wait    time.Duration
+	onTake  time.Duration // how long after a step a take may bring the next; zero: it does not
 }
 
 func newKeeper[C any](p *Pool[C]) *keeper[C] {
@@ -45,22 +53,16 @@ func (k *keeper[C]) run() {
 	}()
 	timer := time.NewTimer(k.wait)
 	defer timer.Stop()
-	var due time.Time // of the next step; zero while the pool has settled
 	for {
 		now := time.Now()
-		if due.IsZero() && !p.sleeping() {
-			due = now.Add(k.wait)
-		}
-		if !due.IsZero() && !now.Before(due) {
+		due, ok := k.due(now)
+		if ok && !now.Before(due) {
 			k.advance(now)
-			due = now.Add(k.wait)
-			if p.sleeping() {
-				due = time.Time{}
-			}
+			due, ok = k.due(now)
 		}
 
 		next, timed := p.maintain(now)
-		if !due.IsZero() && (!timed || due.Before(next)) {
+		if ok && (!timed || due.Before(next)) {
 			next, timed = due, true
 		}
 		timer.Stop()
@@ -98,10 +100,24 @@ func (p *Pool[C]) maintain(now time.Time) (next time.Time, timed bool) {
 	return next, timed
 }
 
-func (p *Pool[C]) sleeping() bool {
+// due returns when the next step is. It reports false while the pool has settled.
+func (k *keeper[C]) due(now time.Time) (due time.Time, ok bool) {
+	p := k.pool
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.asleep
+	asleep, taken := p.asleep, !p.alert
+	p.mu.Unlock()
+	if asleep {
+		k.since = time.Time{}
+		return time.Time{}, false
+	}
+	if k.since.IsZero() { // something has ended the sleep
+		k.since = now
+	}
+	due = k.since.Add(k.wait)
+	if soon := k.last.Add(k.onTake); taken && k.onTake > 0 && soon.Before(due) {
+		due = soon
+	}
+	return due, true
 }
 
 // advance takes a step and reports its error.
@@ -119,19 +135,24 @@ func (k *keeper[C]) step(now time.Time, err *error) {
 	o := p.ledger.observe(k.seen, now.Sub(k.last))
 	p.mu.Unlock()
 
-	k.wait = max(k.wait, lastPause) // where it fails
+	k.since, k.wait, k.onTake = now, max(k.wait, lastPause), 0 // where it fails
 	d := callStep(p.cfg.Sizing, o, err)
 	if *err != nil {
 		return
 	}
-	k.seen, k.last, k.wait = seen, now, max(d.Wait, shortestStep)
+	k.seen, k.last, k.wait, k.onTake = seen, now, max(d.Wait, shortestStep), d.OnTake
 
 	p.mu.Lock()
 	from := p.ledger.target
 	p.ledger.retarget(d.Target)
 	to := p.ledger.target
-	p.pace = k.wait
-	if p.shrunk || p.cfg.SingleUse || now.Sub(k.trimmed) >= unusedFor {
+	p.pace, p.reason = k.wait, d.Reason
+	p.alert = d.OnTake > 0 && p.ledger.counts.takes == seen.takes
+	unused := unusedFor
+	if p.cfg.SingleUse {
+		unused = surplusFor
+	}
+	if p.shrunk || now.Sub(k.trimmed) >= unused {
 		p.shrunk, k.trimmed = false, now
 		p.buryLater(p.ledger.trim()...)
 	}

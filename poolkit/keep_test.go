@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,6 +27,7 @@ func TestASettledPoolTakesNoStepsUntilSomethingHappens(t *testing.T) {
 	for _, inner := range []sizing.Policy{
 		sizing.Fixed(5),
 		&sizing.Stepwise{MinInterval: 500 * time.Millisecond, MaxInterval: 5 * time.Second},
+		&sizing.Ladder{},
 	} {
 		bubble(t, func(t *testing.T) {
 			w := &world{}
@@ -110,6 +112,96 @@ func TestAPolicyIsAskedNoMoreThanAThousandTimesASecond(t *testing.T) {
 		after(time.Second)
 		if n := len(steps.list()); n > 1001 {
 			t.Errorf("%d steps in a second", n)
+		}
+	})
+}
+
+func TestATakeBringsTheNextStepForward(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(5)
+		var steps notes[time.Time]
+		cfg.Sizing = policy(func(sizing.Observation) sizing.Decision {
+			steps.add(time.Now())
+			return sizing.Decision{Target: 5, Wait: 10 * time.Second, OnTake: 20 * time.Millisecond}
+		})
+		p := open(t, w, cfg)
+		ready(t, p)
+		after(time.Second)
+		begun := time.Now()
+		before := len(steps.list())
+		acquire(t, p) // at once
+		after(time.Millisecond)
+		for range 30 {
+			acquire(t, p) // these bring two more steps, after 20 and 40 ms
+			after(time.Millisecond)
+		}
+		after(9 * time.Second)
+		var got []time.Duration
+		for _, at := range steps.list()[before:] {
+			got = append(got, at.Sub(begun))
+		}
+		if want := []time.Duration{0, 20 * time.Millisecond, 40 * time.Millisecond}; !slices.Equal(got, want) {
+			t.Errorf("takes for 31 ms brought steps after %v, want %v", got, want)
+		}
+		after(1040 * time.Millisecond)
+		if n := len(steps.list()) - before; n != 4 {
+			t.Errorf("%d steps, want one more when the interval is over", n)
+		}
+	})
+}
+
+func TestATakeDuringAStepBringsTheNextForward(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		var p *poolkit.Pool[*conn]
+		var steps notes[sizing.Observation]
+		cfg := w.config(3)
+		cfg.Sizing = policy(func(o sizing.Observation) sizing.Decision {
+			if steps.add(o); len(steps.list()) == 2 {
+				p.TryAcquire()
+			}
+			return sizing.Decision{Target: 3, Wait: 10 * time.Second, OnTake: 20 * time.Millisecond}
+		})
+		p = open(t, w, cfg)
+		ready(t, p)
+		after(10 * time.Second)
+		after(20 * time.Millisecond)
+		if got := steps.list(); len(got) != 3 || got[2].Takes != 1 {
+			t.Errorf("steps saw %+v, want a third that saw the take during the second", got)
+		}
+	})
+}
+
+func TestAPolicyThatPanicsIsNotHastenedByTakes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(3)
+		steps := 0
+		cfg.Sizing = policy(func(sizing.Observation) sizing.Decision {
+			if steps++; steps > 1 {
+				panic("no idea")
+			}
+			return sizing.Decision{Target: 3, Wait: 10 * time.Second, OnTake: 20 * time.Millisecond}
+		})
+		p := open(t, w, cfg)
+		ready(t, p)
+		for range 100 {
+			acquire(t, p)
+			after(10 * time.Millisecond)
+		}
+		if steps != 2 {
+			t.Errorf("%d steps, want one that panics and no other in the interval", steps)
+		}
+	})
+}
+
+func TestStatsSayWhyTheCapacityIsWhatItIs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		p := open(t, w, w.config(3))
+		if got := p.Stats().Reason.String(); got != "fixed at 3" {
+			t.Errorf("the capacity is %d: %q", p.Stats().Capacity, got)
 		}
 	})
 }
@@ -205,7 +297,7 @@ func TestABurstIsServedWithoutWaitingAgainWithinTheMinute(t *testing.T) {
 	})
 }
 
-func TestSingleUsePoolsTrimWithEachStep(t *testing.T) {
+func TestSingleUsePoolsTrimWithinTwoSteps(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := &world{delay: time.Second}
 		cfg := w.config(3)

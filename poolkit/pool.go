@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/vistone/poolkit/sizing"
 )
 
 // A Pool keeps members ready. Its methods may be called by any goroutine at any
@@ -27,11 +29,13 @@ type Pool[C any] struct {
 	closeErr error // set before done is closed
 
 	mu     sync.Mutex
-	ledger ledger[C] // guarded by mu, as are the next four
+	ledger ledger[C] // guarded by mu, as is the rest
 	asleep bool      // keep has settled: the next event kicks it
+	alert  bool      // the policy wants to hear of the next take: that kicks keep
 	shrunk bool      // Resize has been called: the next step trims
 	closed bool      // Close has been called
 	pace   time.Duration
+	reason sizing.Reason // why the target is what it is
 }
 
 // New returns a running pool. It begins at once to dial or accept; [Pool.WaitReady]

@@ -9,7 +9,8 @@ import (
 // Stats is a pool at one moment. All its numbers belong together.
 type Stats struct {
 	Capacity int           // the target: how many members to keep idle
-	Interval time.Duration // between two steps of the sizing policy
+	Interval time.Duration // between two steps of the sizing policy, if nothing happens
+	Reason   sizing.Reason // why the capacity is what it is
 
 	Shards   int // shards with a place in use
 	Idle     int // members ready, those being examined among them
@@ -48,6 +49,7 @@ func (p *Pool[C]) stats() Stats {
 	return Stats{
 		Capacity:  l.target,
 		Interval:  p.pace,
+		Reason:    p.reason,
 		Shards:    l.shards.Used(),
 		Idle:      total.Idle,
 		Checking:  l.checking,

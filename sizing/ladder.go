@@ -34,6 +34,7 @@ type Ladder struct {
 	MinInterval, MaxInterval time.Duration
 
 	now      time.Duration // since the first step
+	target   int           // of the latest
 	interval time.Duration
 	lead     lead
 	recent   recent
@@ -82,7 +83,8 @@ func (l *Ladder) Step(o Observation) Decision {
 
 	d := Decision{OnTake: onTake, InUse: o.Returns}
 	d.Target, d.Reason = l.choose(&o)
-	d.Wait = l.pace(&o, d.Target)
+	d.Wait = l.pace(&o, d.Target < l.target)
+	l.target = d.Target
 	d.Settled = o.Takes == 0 && o.MostInUse == o.InUse && (o.Returns || needed == 0) &&
 		d.Target == max(needed, o.MinCapacity) && d.Wait == l.longest()
 	return d
@@ -111,11 +113,12 @@ func (l *Ladder) choose(o *Observation) (target int, why Reason) {
 	return target, why
 }
 
-// pace returns the time until the next step, if nothing happens.
-func (l *Ladder) pace(o *Observation, target int) time.Duration {
+// pace returns the time until the next step, if nothing happens. When the target falls
+// there is surplus to look after.
+func (l *Ladder) pace(o *Observation, falls bool) time.Duration {
 	shortest := l.shortest()
 	l.interval = clamp(2*l.interval, shortest, l.longest())
-	if o.Takes > 0 || o.Idle > target || o.Elapsed == 0 {
+	if o.Takes > 0 || falls {
 		l.interval = shortest
 	}
 	return clamp(l.rungs.due(l.now, o.MinCapacity), shortest, l.interval)
