@@ -12,7 +12,7 @@ func (l *ledger[C]) kept() int {
 	if l.shed {
 		return 0
 	}
-	return l.target
+	return l.wanted()
 }
 
 // urgent returns for how many callers a member would have to be dialled.

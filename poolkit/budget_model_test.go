@@ -207,7 +207,7 @@ func (w *budgetModel) rare(p *budgetPool, n int) {
 		w.b.Dry()
 	case 3:
 		w.name = "retarget"
-		p.l.retarget(n / 9 % 5)
+		p.l.retarget(n/9%5, false)
 		w.order(p)
 	case 4:
 		w.name = "fail"

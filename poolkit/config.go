@@ -68,7 +68,8 @@ type Config[C any] struct {
 
 	// SingleUse says that a member serves one lease: Release then does what Discard
 	// does. Otherwise members come back, and there may be more idle than the target:
-	// those are shut that were not needed for a minute.
+	// those are shut that were not needed for a minute. See package sizing on policies
+	// that decide about them too.
 	SingleUse bool
 
 	// NewestFirst hands out the member that has been idle shortest instead of the
@@ -172,7 +173,8 @@ type Hooks struct {
 	// The shard is −1 where the failure belongs to none.
 	Failed func(shard int, err error)
 
-	// Resized is called when the target has moved.
+	// Resized is called when the target has moved: what the policy wants, which may count
+	// the members on loan.
 	Resized func(from, to int)
 }
 

@@ -18,7 +18,8 @@
 //     bounds, as the sizing policy says. Where members come back there may be more
 //     idle than that: both the member and its replacement. Those beyond the target
 //     stay as long as they are needed at least once a minute, so that steady use
-//     neither dials nor shuts anything.
+//     neither dials nor shuts anything. A policy that counts the members on loan, as
+//     [sizing.Ladder] does, says itself how many there are to be in all.
 //   - The places of a shard bound everything open on it: members idle, on loan, on
 //     their way and being closed.
 //

@@ -12,9 +12,9 @@ const shortestStep = time.Millisecond
 // dial for each.
 const unusedFor = time.Minute
 
-// surplusFor is the same where members serve once. There surplus is what a lower
-// target leaves, and who gave up waiting. Shutting it at once would be to dial it anew
-// when the target swings back.
+// surplusFor is the same where members serve once, or the target counts those on loan.
+// There surplus is what a lower target leaves, and who gave up waiting. Shutting it at
+// once would be to dial it anew when the target swings back.
 const surplusFor = 500 * time.Millisecond
 
 // keeper is the maintenance of a pool: one goroutine that asks the policy for a
@@ -144,12 +144,12 @@ func (k *keeper[C]) step(now time.Time, err *error) {
 
 	p.mu.Lock()
 	from := p.ledger.target
-	p.ledger.retarget(d.Target)
+	p.ledger.retarget(d.Target, d.InUse)
 	to := p.ledger.target
 	p.pace, p.reason = k.wait, d.Reason
 	p.alert = d.OnTake > 0 && p.ledger.counts.takes == seen.takes
 	unused := unusedFor
-	if p.cfg.SingleUse {
+	if p.cfg.SingleUse || d.InUse {
 		unused = surplusFor
 	}
 	if p.shrunk || now.Sub(k.trimmed) >= unused {

@@ -274,6 +274,45 @@ func TestMembersThatComeBackAreNotTrimmedWhileTheyAreUsedNowAndThen(t *testing.T
 	})
 }
 
+func TestAPolicyThatCountsLoansKeepsWhatWasInUseAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: 50 * time.Millisecond}
+		cfg := w.config(1)
+		cfg.MaxCapacity, cfg.Sizing = 50, &sizing.Ladder{Price: 30 * time.Second}
+		p := open(t, w, cfg)
+		ready(t, p)
+		burst := func() {
+			var ls []poolkit.Lease[*conn]
+			for range 10 {
+				ls = append(ls, acquire(t, p))
+			}
+			after(time.Second)
+			if s := p.Stats(); s.Idle < 1 || s.Capacity != 1 {
+				t.Errorf("with ten on loan: %+v, want one idle", s)
+			}
+			for _, l := range ls {
+				l.Release()
+			}
+			after(9 * time.Second)
+		}
+		burst()
+		expect(t, p, "after ten came back", 11, 0, 0, 0)
+		dials, waits := w.dialled(), p.Stats().Waits
+		for range 5 {
+			burst()
+		}
+		if d, n := w.dialled()-dials, p.Stats().Waits-waits; d != 0 || n != 0 {
+			t.Errorf("five more bursts dialled %d and let %d wait, want none", d, n)
+		}
+		s := p.Stats()
+		if want := "holding 11: the 11th spare was needed "; !strings.HasPrefix(s.Reason.String(), want) || s.Capacity != 11 {
+			t.Errorf("the capacity is %d: %q, want %q", s.Capacity, s.Reason, want)
+		}
+		after(30 * time.Second)
+		expect(t, p, "when a wait is worth no more", 1, 0, 0, 0)
+	})
+}
+
 func TestABurstIsServedWithoutWaitingAgainWithinTheMinute(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := &world{delay: time.Second}

@@ -19,7 +19,7 @@ import (
 //
 // and after every order, unless the cap, failures or a lack of places forbid it:
 //
-//	idle + promised − waiting ≥ target + being replaced
+//	idle + promised − waiting ≥ wanted + being replaced
 //
 // where what was promised before a flush does not count, nor who waits for a certain
 // member or a certain peer's: whoever is dialled may be another.
@@ -28,6 +28,7 @@ type ledger[C any] struct {
 	dials       bool
 	maxDialing  int
 	newestFirst bool
+	singleUse   bool
 	firstID     *ID
 	began       time.Time // what its durations count from
 
@@ -40,10 +41,12 @@ type ledger[C any] struct {
 	share   *share // of a budget that pools share; nil without one
 
 	minCapacity, maxCapacity int
-	target                   int // idle members to keep
+	target                   int // idle members to keep, those on loan included if counted
+	countLoans               bool
 	dialing                  int // dial tickets out
 	stale                    int // tickets out from before the latest flush
 	lowWater                 int // fewest idle since trim was last called
+	mostLent                 int // most on loan since observe was last called
 	dialled                  int // idle members that the peer did not open
 
 	failures    int       // in a row, on any shards
@@ -77,6 +80,7 @@ func newLedger[C any](cfg *Config[C], now time.Time) ledger[C] {
 		dials:       cfg.Dialer != nil,
 		maxDialing:  cfg.MaxDialing,
 		newestFirst: cfg.NewestFirst,
+		singleUse:   cfg.SingleUse,
 		firstID:     cfg.FirstID,
 		began:       now,
 		shards:      shards,
@@ -264,24 +268,35 @@ func (l *ledger[C]) move(m *member[C], to memberState) {
 		l.peers.moved(m, from, now)
 		l.shards.Move(m.shard, from, now)
 	}
+	if to == onLoan {
+		l.mostLent = max(l.mostLent, l.shards.Total().OnLoan)
+	}
 	if l.share != nil {
 		l.share.moved(to, m.why)
 	}
 }
 
 // retarget moves the target, within its bounds. Whoever waits for as many members
-// as the target was waits for no more than it is.
-func (l *ledger[C]) retarget(to int) {
-	l.target = max(l.minCapacity, min(to, l.maxCapacity))
-	l.readies.lower(l.target)
+// as were wanted waits for no more than are.
+func (l *ledger[C]) retarget(to int, countLoans bool) {
+	l.target, l.countLoans = max(l.minCapacity, min(to, l.maxCapacity)), countLoans
+	l.readies.lower(l.wanted())
 	l.readies.reached(l.idle.len)
+}
+
+// wanted is how many idle members to keep.
+func (l *ledger[C]) wanted() int {
+	if l.countLoans {
+		return max(l.minCapacity, l.target-l.shards.Total().OnLoan)
+	}
+	return l.target
 }
 
 // resize moves the bounds of the target, and the target into them.
 func (l *ledger[C]) resize(minCapacity, maxCapacity int) {
 	l.minCapacity, l.maxCapacity = minCapacity, maxCapacity
 	l.lowWater = l.idle.len // judge anew what stands unused
-	l.retarget(l.target)
+	l.retarget(l.target, l.countLoans)
 	l.readies.end(l.errTooMany(), func(r *readiness) bool { return l.tooMany(r.n) })
 }
 

@@ -18,6 +18,9 @@ func (w *model) check() {
 	if w.l.target != w.target || w.target < w.l.minCapacity || w.target > w.l.maxCapacity {
 		w.fatalf("the target is %d, want %d in [%d, %d]", w.l.target, w.target, w.l.minCapacity, w.l.maxCapacity)
 	}
+	if w.l.wanted() != w.wanted() {
+		w.fatalf("%d are wanted, want %d", w.l.wanted(), w.wanted())
+	}
 	if w.l.dialing != w.dialing() {
 		w.fatalf("%d dials are under way, want %d", w.l.dialing, w.dialing())
 	}
@@ -84,7 +87,7 @@ func (w *model) checkIdle() {
 	if w.l.dialled != own || w.l.lowWater != w.low {
 		w.fatalf("%d idle were dialled, low water %d; want %d, %d", w.l.dialled, w.l.lowWater, own, w.low)
 	}
-	if w.l.surplus() != (own > 0 && len(w.idle) > w.target) {
+	if w.l.surplus() != (own > 0 && len(w.idle) > w.wanted()) {
 		w.fatalf("surplus is %t with %d idle, %d dialled", w.l.surplus(), len(w.idle), own)
 	}
 }

@@ -40,7 +40,7 @@ func (w *model) order() {
 		w.fatalf("places were ordered on shards %v, want %v", shards, want)
 	}
 	if _, room := w.lowest(); w.mayDial() && room && w.missing() > 0 {
-		w.fatalf("idle %d + promised %d − waiting %d < target %d", len(w.idle), w.promised(true), w.anybodies(), w.target)
+		w.fatalf("idle %d + promised %d − waiting %d < wanted %d", len(w.idle), w.promised(true), w.anybodies(), w.wanted())
 	}
 }
 
@@ -407,7 +407,7 @@ func (w *model) free(a *actor) {
 
 func (w *model) trim() {
 	var want []*actor
-	for range w.low - w.target {
+	for range w.low - w.wanted() {
 		if a := w.dearest(want); a != nil {
 			want = append(want, a)
 		}
@@ -490,8 +490,9 @@ func (w *model) closed(got []*member[int], want []*actor) {
 	}
 }
 
-func (w *model) retarget(to int) {
-	w.l.retarget(to)
+func (w *model) retarget(to int, countLoans bool) {
+	w.l.retarget(to, countLoans)
+	w.countLoans = countLoans
 	w.target = max(w.l.minCapacity, min(to, w.l.maxCapacity))
 }
 

@@ -217,7 +217,8 @@ func (w *model) rare(op byte) {
 		w.resize(int(min(a, b)), int(max(a, b)))
 	case op < 200:
 		w.name = "retarget"
-		w.retarget(int(w.byte() % 10))
+		to := w.byte()
+		w.retarget(int(to%10), to >= 128)
 	case op < 235:
 		w.name = "flush"
 		w.flush()

@@ -88,7 +88,7 @@ func (w *model) elder() *actor {
 // relieved closes, in the model, those whose replacement has arrived.
 func (w *model) relieved() (gone []*actor) {
 	for _, r := range slices.Clone(w.renewals) {
-		if r.actor.state == idle && len(w.idle) > w.target {
+		if r.actor.state == idle && len(w.idle) > w.wanted() {
 			gone = append(gone, w.dismiss(r.actor))
 		}
 	}
@@ -140,7 +140,7 @@ func (w *model) expired(due func(time.Time)) (gone []*actor) {
 			due(end)
 			break
 		}
-		if len(w.idle) > w.target {
+		if len(w.idle) > w.wanted() {
 			w.leaveIdle(a, closing)
 			gone = append(gone, a)
 			continue
@@ -168,7 +168,7 @@ func (w *model) retire(due func(time.Time)) []*actor {
 		due(end)
 		return nil
 	}
-	if len(w.idle) <= w.target {
+	if len(w.idle) <= w.wanted() {
 		w.renewals = append(w.renewals, renewal{oldest, Aged, w.now})
 		return nil
 	}

@@ -32,6 +32,7 @@ type model struct {
 	byID      [modelIDs][]*waiter[int]
 
 	target, low int
+	countLoans  bool // in target
 	epoch       uint32
 	firstGiven  bool
 	quiet       bool
@@ -76,7 +77,7 @@ func newModel(tb testing.TB, config int) *model {
 	for i := range w.shards {
 		w.shards[i].limit = cfg.Places
 	}
-	w.retarget(cfg.MinCapacity)
+	w.retarget(cfg.MinCapacity, false)
 	return w
 }
 
@@ -168,9 +169,17 @@ func (w *model) lowest() (int, bool) {
 	return best, best >= 0
 }
 
+// wanted is how many idle members to keep.
+func (w *model) wanted() int {
+	if w.countLoans {
+		return max(w.l.minCapacity, w.target-len(w.in(onLoan)))
+	}
+	return w.target
+}
+
 // missing is how many members have to be ordered.
 func (w *model) missing() int {
-	return w.target + len(w.renewals) + w.anybodies() - len(w.idle) - w.promised(true)
+	return w.wanted() + len(w.renewals) + w.anybodies() - len(w.idle) - w.promised(true)
 }
 
 // promised counts tickets: all, or those that a flush has not made worthless.

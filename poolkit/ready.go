@@ -14,7 +14,7 @@ func (p *Pool[C]) WaitReady(ctx context.Context, n int) error {
 	defer p.mu.Unlock()
 	r := &readiness{n: n, done: make(chan struct{})}
 	if n <= 0 {
-		r.n, r.full = p.ledger.target, true
+		r.n, r.full = p.ledger.wanted(), true
 	}
 	if p.ledger.tooMany(r.n) {
 		return p.readyError(r, p.ledger.errTooMany())

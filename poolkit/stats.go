@@ -8,7 +8,7 @@ import (
 
 // Stats is a pool at one moment. All its numbers belong together.
 type Stats struct {
-	Capacity int           // the target: how many members to keep idle
+	Capacity int           // how many members to keep idle now
 	Interval time.Duration // between two steps of the sizing policy, if nothing happens
 	Reason   sizing.Reason // why the capacity is what it is
 
@@ -47,7 +47,7 @@ func (p *Pool[C]) stats() Stats {
 	l := &p.ledger
 	total := l.shards.Total()
 	return Stats{
-		Capacity:  l.target,
+		Capacity:  l.wanted(),
 		Interval:  p.pace,
 		Reason:    p.reason,
 		Shards:    l.shards.Used(),
@@ -92,10 +92,11 @@ func (l *ledger[C]) missed(a *ask) {
 	}
 }
 
-// observe describes to a policy what happened between two counts.
+// observe describes to a policy what happened between two counts, of which the latter
+// is now.
 func (l *ledger[C]) observe(before counts, elapsed time.Duration) sizing.Observation {
 	now := l.counts
-	return sizing.Observation{
+	o := sizing.Observation{
 		Elapsed:     elapsed,
 		MinCapacity: l.minCapacity,
 		MaxCapacity: l.maxCapacity,
@@ -110,6 +111,11 @@ func (l *ledger[C]) observe(before counts, elapsed time.Duration) sizing.Observa
 		Waiting:     l.waiters.any.len,
 		FailStreak:  l.failures,
 	}
+	if !l.singleUse {
+		o.Returns, o.InUse, o.MostInUse = true, l.shards.Total().OnLoan, l.mostLent
+		l.mostLent = o.InUse
+	}
+	return o
 }
 
 // demanded returns how many members were made because of demand: not in place of one

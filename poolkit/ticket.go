@@ -19,8 +19,8 @@ type ticket struct {
 // errStale is why a member is turned away that was promised before a flush.
 var errStale = errors.New("promised before a flush")
 
-// order issues the tickets that bring idle + promised − waiting back to the
-// target and what is being replaced, as far as the cap, failures and places allow.
+// order issues the tickets that bring idle + promised − waiting back to what is
+// wanted and what is being replaced, as far as the cap, failures and places allow.
 func (l *ledger[C]) order() []ticket {
 	if !l.dials || l.quiet || l.draining || l.paused {
 		l.share.withdraw()

@@ -4,7 +4,7 @@ package poolkit
 // it was last called. It takes them from the shards that were needed last, the
 // youngest first, and leaves alone what the peer has opened.
 func (l *ledger[C]) trim() []*member[C] {
-	surplus := l.lowWater - l.target
+	surplus := l.lowWater - l.wanted()
 	l.lowWater = l.idle.len
 	return l.evict(surplus, Surplus)
 }
@@ -37,4 +37,4 @@ func (l *ledger[C]) evict(n int, why Reason) []*member[C] {
 }
 
 // surplus reports whether there is something that trim may close later.
-func (l *ledger[C]) surplus() bool { return l.dialled > 0 && l.idle.len > l.target }
+func (l *ledger[C]) surplus() bool { return l.dialled > 0 && l.idle.len > l.wanted() }
