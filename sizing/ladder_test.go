@@ -238,6 +238,7 @@ func TestReasonsReadLikeThis(t *testing.T) {
 		"the 22nd":                        {Text: "the {nth}", N: 22},
 		"the 103rd":                       {Text: "the {nth}", N: 103},
 		"the 112th, 12.3 ago":             {Text: "the {nth}, {rate} ago", N: 112, Rate: 12.345},
+		"1234 or 0.05 a second":           {Text: "{rate} or 0.05 a second", Rate: 1234.5},
 		"5 ms ago":                        {Text: "{ago}", Ago: 5 * ms},
 		"4.2 s ago":                       {Text: "{ago}", Ago: 4200 * ms},
 		"15 s ago":                        {Text: "{ago}", Ago: 15 * time.Second},

@@ -28,7 +28,7 @@ func (r Reason) String() string {
 		"{n}", strconv.Itoa(r.N),
 		"{nth}", ordinal(r.N),
 		"{ago}", ago(r.Ago),
-		"{rate}", strconv.FormatFloat(r.Rate, 'g', 3, 64),
+		"{rate}", rate(r.Rate),
 	).Replace(r.Text)
 	if r.Cut > 0 {
 		text += fmt.Sprintf(", but %d is the most", r.Cut)
@@ -49,6 +49,14 @@ func ordinal(n int) string {
 		}
 	}
 	return strconv.Itoa(n) + suffix
+}
+
+// rate writes three digits or more.
+func rate(r float64) string {
+	if r >= 100 {
+		return strconv.FormatFloat(r, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(r, 'g', 3, 64)
 }
 
 // ago writes a time as people say it.

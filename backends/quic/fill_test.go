@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/vistone/poolkit/internal/document"
 )
 
 // fillings are the pools that are filled on a path that loses packets, and how many
@@ -56,9 +58,9 @@ func (f *filling) parse(s string) error {
 func TestAFillOnALossyPathTakesAFewRoundTripsMore(t *testing.T) {
 	runs := scaled(5, 1000)
 	losses := []float64{0, 0.01, 0.05, 0.1}
-	tb := table{name: "fill", head: []string{"Idle streams wanted"}}
+	tb := document.Table{File: resilience, Name: "fill", Head: []string{"Idle streams wanted"}}
 	for _, share := range losses {
-		tb.head = append(tb.head, fmt.Sprintf("%g %% lost", 100*share))
+		tb.Head = append(tb.Head, fmt.Sprintf("%g %% lost", 100*share))
 	}
 	for _, f := range fillings {
 		row := []string{f.name}
@@ -78,10 +80,10 @@ func TestAFillOnALossyPathTakesAFewRoundTripsMore(t *testing.T) {
 				t.Errorf("%s, %v lost: half of the fills took more than %v round trips", f.name, share, most)
 			}
 		}
-		tb.rows = append(tb.rows, row)
+		tb.Rows = append(tb.Rows, row)
 	}
 	t.Logf("\n%v", &tb)
-	for i, row := range tb.documented(t) {
+	for i, row := range tb.Documented(t) {
 		for j, share := range losses {
 			var f filling
 			if err := f.parse(row[j+1]); err != nil {

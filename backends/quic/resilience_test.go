@@ -6,7 +6,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vistone/poolkit/internal/document"
 )
+
+// resilience is the document that this is about.
+const resilience = "../../docs/resilience.md"
 
 // What happens in the table. A usual run takes twenty seconds for a minute.
 
@@ -83,7 +88,7 @@ var troubles = []struct {
 
 // What happens to a path or a server costs what the document says.
 func TestWhatHappensToAPathOrAServerCostsLittle(t *testing.T) {
-	tb := table{name: "troubles", head: []string{
+	tb := document.Table{File: resilience, Name: "troubles", Head: []string{
 		"What happens", "Noticed after", "Full again after", "Acquires", "in vain", "of no use", "Longest wait",
 	}}
 	for _, tr := range troubles {
@@ -95,10 +100,10 @@ func TestWhatHappensToAPathOrAServerCostsLittle(t *testing.T) {
 			}
 			worst = worst.worse(c)
 		}
-		tb.rows = append(tb.rows, append([]string{tr.name}, worst.cells()...))
+		tb.Rows = append(tb.Rows, append([]string{tr.name}, worst.cells()...))
 	}
 	t.Logf("\n%v", &tb)
-	for i, row := range tb.documented(t) {
+	for i, row := range tb.Documented(t) {
 		if c, err := parseCost(row[1:]); err != nil || c.exceeds(troubles[i].bound) {
 			t.Errorf("%s: the document says %q, at most %+v, %v", row[0], row[1:], troubles[i].bound, err)
 		}

@@ -1,7 +1,6 @@
 package sim_test
 
 import (
-	"cmp"
 	"sort"
 	"testing"
 	"time"
@@ -79,73 +78,6 @@ func TestALadderCostsLittleMoreThanKnowingTheFuture(t *testing.T) {
 			r.add(c, got.Cost(p.price)/best.Cost(p.price))
 		})
 		r.atMost(t, p.price.String()+", cost over the offline optimum", p.mean, p.worst)
-	}
-}
-
-// original is a configuration of the original rule.
-type original struct {
-	minCapacity int
-	low, high   time.Duration
-}
-
-// originals are those that are tried: few of a long run's 48 are missing that are the
-// best for anything.
-func originals() (all []original) {
-	for _, n := range []int{1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 180, 250, 350, 450, 600} {
-		all = append(all, original{n, 10 * ms, 10 * ms})
-		if n <= 8 || long() {
-			all = append(all, original{n, 100 * ms, time.Second})
-		}
-		if n <= 2 || long() {
-			all = append(all, original{n, 500 * ms, 5 * time.Second})
-		}
-	}
-	return all
-}
-
-func (o original) run(c cell) sim.Result {
-	c.MinCapacity = o.minCapacity
-	return c.Poll(c.demand, &sim.Original{MinInterval: o.low, MaxInterval: o.high})
-}
-
-// In poisson-1000 the original makes everybody wait, so it is left out.
-func TestTheOriginalRuleCostsManyTimesAsMuch(t *testing.T) {
-	if underRace {
-		t.Skip("a sweep of single-goroutine runs")
-	}
-	each1, hindsight := make(map[original]*ratios), new(ratios)
-	for _, o := range originals() {
-		each1[o] = new(ratios)
-	}
-	each(usual(), func(c cell) {
-		if c.demand.Name == "poisson-1000" {
-			return
-		}
-		ladder := c.ladder()
-		best := 0.
-		for o, r := range each1 {
-			got := o.run(c)
-			ratio := got.Cost(price) / ladder.Cost(price)
-			r.add(c, ratio)
-			if best == 0 || ratio < best {
-				best = ratio
-			}
-		}
-		hindsight.add(c, best)
-	})
-	var best *ratios
-	for o, r := range each1 {
-		if best == nil || r.mean() < best.mean() {
-			best = r
-			t.Logf("%+v costs %v", o, r)
-		}
-	}
-	if best.mean() < 5 {
-		t.Errorf("the best configuration for everything costs %v as a ladder, want 5 at least", best)
-	}
-	t.Logf("the best configuration for each in hindsight costs %v", hindsight)
-	if hindsight.mean() < 2 {
-		t.Errorf("the best configuration for each in hindsight costs %v as a ladder, want 2 at least", hindsight)
 	}
 }
 
@@ -252,27 +184,4 @@ func TestFewMembersAreMadeInVain(t *testing.T) {
 			t.Errorf("%v: %.1f %% of the members were made in vain, want %.0f %% at most", c, 100*share, 100*most)
 		}
 	})
-}
-
-// Other policies, on the same event-driven pool.
-func TestOtherPoliciesCostMore(t *testing.T) {
-	for name, rival := range map[string]struct {
-		policy func() sizing.Policy
-		least  float64
-	}{
-		"fixed at 40":   {func() sizing.Policy { return sizing.Fixed(40) }, 3},
-		"Stepwise":      {func() sizing.Policy { return &sizing.Stepwise{MinInterval: 500 * ms, MaxInterval: 5 * time.Second} }, 3},
-		"Knative, 0.1":  {func() sizing.Policy { return &sim.Knative{Share: 0.1} }, 2},
-		"Prefork, 5–10": {func() sizing.Policy { return &sim.Prefork{} }, 3},
-	} {
-		var r ratios
-		each(usual(), func(c cell) {
-			ladder, other := c.ladder(), c.Run(c.demand, rival.policy())
-			r.add(c, other.Cost(price)/cmp.Or(ladder.Cost(price), 1))
-		})
-		t.Logf("%s costs %v", name, &r)
-		if r.mean() < rival.least {
-			t.Errorf("%s costs %v as a ladder, want %.0f times", name, &r, rival.least)
-		}
-	}
 }

@@ -11,6 +11,10 @@ type World struct {
 	// more on average. One in a hundred takes two more round trips, for a lost packet.
 	RTT time.Duration
 
+	// Even, if set, makes every creation take one round trip exactly, and none fail by
+	// chance, as on a simulated network.
+	Even bool
+
 	// Failing is the share of creations that fail, after the time that they take.
 	Failing float64
 
@@ -46,6 +50,9 @@ func (w World) withDefaults() World {
 // Lead is how long a member takes to be made on average.
 func (w World) Lead() time.Duration {
 	w = w.withDefaults()
+	if w.Even {
+		return w.RTT
+	}
 	return w.RTT + w.RTT/10 + handling + w.lossCosts()/100
 }
 
@@ -56,6 +63,9 @@ func (w *World) lossCosts() time.Duration { return max(2*w.RTT, 10*time.Millisec
 
 // creation draws how long it takes to make a member, and whether it fails.
 func (w *World) creation(r *random) (takes time.Duration, fails bool) {
+	if w.Even {
+		return w.RTT, false
+	}
 	takes = w.RTT + time.Duration(0.1*r.exp()*float64(w.RTT)) + handling
 	if r.uniform() < 0.01 {
 		takes += w.lossCosts()
