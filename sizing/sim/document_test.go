@@ -13,7 +13,11 @@ import (
 	"github.com/vistone/poolkit/sizing/sim"
 )
 
-func table(name string, head ...string) document.Table {
+func table(t *testing.T, name string, head ...string) document.Table {
+	t.Helper()
+	if underRace {
+		t.Skip("many runs of one goroutine each")
+	}
 	return document.Table{File: "../../docs/sizing.md", Name: name, Head: head}
 }
 
@@ -68,7 +72,7 @@ func over(a, b sim.Result) string { return fmt.Sprintf("%.2f", a.Cost(price)/b.C
 
 // With round trips of 100 ms, two runs of each workload.
 func TestTheDocumentSaysWhatWorkloadsCost(t *testing.T) {
-	tb := table("workloads", "Demand",
+	tb := table(t, "workloads", "Demand",
 		"original: misses %", "idle", "p99.9 ms",
 		"Ladder: misses %", "idle", "p99.9 ms", "longest ms",
 		"rate oracle: misses %", "idle", "cost of Ladder / rate oracle", "/ offline optimum")
@@ -102,7 +106,7 @@ func TestTheDocumentSaysWhatWorkloadsCost(t *testing.T) {
 
 func TestTheDocumentSaysWhatPricesMean(t *testing.T) {
 	prices := []time.Duration{3 * time.Second, 10 * time.Second, 30 * time.Second, 100 * time.Second, 300 * time.Second}
-	tb := table("prices", "Demand")
+	tb := table(t, "prices", "Demand")
 	for _, p := range prices {
 		tb.Head = append(tb.Head, fmt.Sprintf("%v: misses %%", p), "idle")
 	}

@@ -18,7 +18,7 @@ func (r *random) next() uint64 {
 func (r *random) uniform() float64 { return float64(r.next()>>11) / (1 << 53) }
 
 // exp is exponential with mean 1.
-func (r *random) exp() float64 { return -math.Log1p(-r.uniform()) }
+func (r *random) exp() float64 { return -math.Log(1 - r.uniform()) }
 
 // pareto has the given least value, and a tail that falls with the power of alpha.
 func (r *random) pareto(least, alpha float64) float64 {
@@ -27,5 +27,5 @@ func (r *random) pareto(least, alpha float64) float64 {
 
 // geometric is 1 or more, with the given mean.
 func (r *random) geometric(mean float64) int {
-	return 1 + int(math.Log1p(-r.uniform())/math.Log1p(-1/mean))
+	return 1 + int(math.Log(1-r.uniform())/math.Log1p(-1/mean))
 }

@@ -46,10 +46,12 @@ func originals() (all []config) {
 		os := []original{{n, 10 * ms, 10 * ms}, {n, 100 * ms, time.Second}, {n, 500 * ms, 5 * time.Second}}
 		switch {
 		case long():
-		case n <= 8:
+		case n <= 5:
 			os = os[:2]
-		default:
+		case n <= 180:
 			os = os[:1]
+		default:
+			os = nil
 		}
 		for _, o := range os {
 			all = append(all, config{fmt.Sprintf("at least %d, every %v to %v", n, o.low, o.high), o.run})
@@ -90,9 +92,7 @@ func rivals() []rival {
 // The original makes nearly everybody wait where a thousand are taken a second, so
 // that is left out. The others have the pool refill at once, as a Ladder has.
 func TestOtherPoliciesCostManyTimesAsMuch(t *testing.T) {
-	if underRace {
-		t.Skip("a sweep of runs of one goroutine each")
-	}
+	tb := table(t, "rivals", "Policy", "best configuration", "cost / Ladder", "worst", "each its best", "worst")
 	var cells []cell
 	for _, c := range usual() {
 		if c.demand.Name != "poisson-1000" {
@@ -108,7 +108,6 @@ func TestOtherPoliciesCostManyTimesAsMuch(t *testing.T) {
 		ladders[c.String()] = cost
 	})
 
-	tb := table("rivals", "Policy", "best configuration", "cost / Ladder", "worst", "each its best", "worst")
 	for _, rv := range rivals() {
 		single, hindsight := make([]ratios, len(rv.configs)), new(ratios)
 		each(cells, func(c cell) {
