@@ -90,7 +90,7 @@ func (l *ledger[C]) checked(m *member[C], sweeping, alive bool, why Reason, now 
 	}
 	l.counts.expired++
 	l.close(m, why)
-	if !sweeping && !(l.sweeping && len(l.turns) > 0) {
+	if !sweeping && (!l.sweeping || len(l.turns) == 0) {
 		l.sweep() // one that is dead suggests that others are
 	}
 	return nil, false

@@ -240,28 +240,29 @@ func (l *ledger[C]) free(m *member[C]) {
 
 // move changes the state of a member in every book that knows it.
 func (l *ledger[C]) move(m *member[C], to memberState) {
-	from, was := m.place(), m.state.queued()
-	if was && !to.queued() {
-		l.idle.remove(m)
-		l.lowWater = min(l.lowWater, l.idle.len)
-		l.dialled -= m.own()
-		if m.renewing {
-			l.stay(m)
+	from := m.place()
+	if was := m.state.queued(); was != to.queued() {
+		if was {
+			l.idle.remove(m)
+			l.lowWater = min(l.lowWater, l.idle.len)
+			l.dialled -= m.own()
+			if m.renewing {
+				l.stay(m)
+			}
+		} else {
+			l.idle.push(m)
+			l.dialled += m.own()
+			m.since = 0
 		}
 	}
 	if m.state == leaving {
 		l.leavers--
 	}
 	m.state = to
-	if to == leaving {
+	switch {
+	case to == leaving:
 		l.leavers++
-	}
-	if to.queued() && !was {
-		l.idle.push(m)
-		l.dialled += m.own()
-		m.since = 0
-	}
-	if to == idle && l.maxAge > 0 {
+	case to == idle && l.maxAge > 0:
 		l.age(m)
 	}
 	if now := m.place(); now != from {

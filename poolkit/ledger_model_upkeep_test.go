@@ -311,7 +311,7 @@ func (w *model) checked(a *actor) {
 	}
 	w.counts.expired++
 	w.leaveIdle(a, closing)
-	if !a.sweeping && !(w.sweeping && len(w.turns) > 0) {
+	if !a.sweeping && (!w.sweeping || len(w.turns) == 0) {
 		w.cutoff, w.sweeping = w.now, true
 		w.turns = w.lendable()
 		w.inOrder()

@@ -59,24 +59,23 @@ const (
 // queued reports whether a member in that state stands in the idle queues.
 func (s memberState) queued() bool { return s == idle || s == checking }
 
+// places is what the tally of a shard counts a member as, by its state.
+var places = [...]sharding.State{
+	arriving: sharding.Promised,
+	idle:     sharding.Idle,
+	checking: sharding.Idle,
+	leaving:  sharding.Closing,
+	onLoan:   sharding.OnLoan,
+	closing:  sharding.Closing,
+	shut:     sharding.Free,
+}
+
 // place is what the tally of the member's shard counts it as.
 func (m *member[C]) place() sharding.State {
-	switch m.state {
-	case idle, checking:
-		return sharding.Idle
-	case onLoan:
-		return sharding.OnLoan
-	case leaving, closing:
-		return sharding.Closing
-	case arriving:
-		if m.loans > 0 {
-			return sharding.OnLoan // until it is back
-		}
-		return sharding.Promised
-	case shut:
-		return sharding.Free
+	if m.state == arriving && m.loans > 0 {
+		return sharding.OnLoan // until it is back
 	}
-	return sharding.Free
+	return places[m.state]
 }
 
 // own is what the member counts among those that the peer did not open.
