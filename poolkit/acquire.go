@@ -22,9 +22,10 @@ func (p *Pool[C]) Acquire(ctx context.Context) (Lease[C], error) {
 }
 
 // AcquireID is like [Pool.Acquire] for the member with a certain ID. If that one is
-// not idle it waits until it arrives or comes back; a caller who waits for an ID
-// comes before those who wait for any. If it turns out to have just ended, the error
-// is [ErrLost], at once: nobody else will come under that ID.
+// not idle it waits until it arrives or comes back, and if it is being examined, until
+// that is over; a caller who waits for an ID comes before those who wait for any. If it
+// turns out to have just ended, the error is [ErrLost], at once: nobody else will come
+// under that ID.
 func (p *Pool[C]) AcquireID(ctx context.Context, id ID) (Lease[C], error) {
 	return p.acquire(ctx, &ask{wish: wish{kind: forID, id: id}})
 }
@@ -42,13 +43,13 @@ func (p *Pool[C]) AcquireFrom(ctx context.Context, peer string) (Lease[C], error
 }
 
 // TryAcquire is [Pool.Acquire] for those who do not wait: it reports false where no
-// member is idle. Only a try that succeeds counts as an acquire.
+// member is idle but those being examined. Only a try that succeeds counts as an acquire.
 func (p *Pool[C]) TryAcquire() (Lease[C], bool) {
 	return p.try(&ask{})
 }
 
 // TryAcquireID is [Pool.AcquireID] for those who do not wait: it reports false where
-// that member is not idle.
+// that member is not idle, or is being examined.
 func (p *Pool[C]) TryAcquireID(id ID) (Lease[C], bool) {
 	return p.try(&ask{wish: wish{kind: forID, id: id}})
 }

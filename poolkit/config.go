@@ -2,8 +2,6 @@ package poolkit
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/vistone/poolkit/sizing"
@@ -19,16 +17,16 @@ type Config[C any] struct {
 
 	// Shut ends a member for good. It is required, and called exactly once for
 	// every member, without any lock. While [Pool.Close] runs it may be called for a
-	// member that is in use. The member's place counts as held until it returns.
+	// member that is on loan. The member's place counts as held until it returns.
 	Shut func(C) error
 
 	// Watch, if set, starts watching an idle member: when it ends by itself, or is
 	// about to, w is to be told. The member then leaves the pool before anyone is
 	// handed it.
 	//
-	// The pool calls stop before it hands the member out; stop reports false when
-	// the member has already ended. A stopped watch must not call w any more, but for
-	// a call already under way.
+	// The pool calls stop before it hands the member out or examines it; stop reports
+	// false when the member has already ended. A stopped watch must not call w any more,
+	// but for a call already under way.
 	Watch func(member C, w Watcher) (stop func() bool)
 
 	// Healthy, if set, is asked right before a member is handed out and when it
@@ -107,47 +105,52 @@ type Config[C any] struct {
 	// sees to timeouts itself.
 	DialTimeout time.Duration
 
-	// MaxAge is how long after it was made a member is replaced; zero is never. An idle
-	// member can be lent until its replacement has arrived, so that no pool stands empty
-	// because of age; one on loan is shut when it comes back, never before. Where every
-	// place is held there is no room for the replacement, and one member at a time goes
+	// MaxAge is the age at which a member is replaced; zero is never. An idle one can be
+	// lent until its replacement has arrived, so that no pool stands empty because of age.
+	// One on loan is shut when it comes back, never before. Where every place is held, or
+	// the Budget is spent, the replacement finds no room: then one member at a time goes
 	// first.
 	//
-	// Members that were made together are not replaced together: one goes, then none in
-	// the MaxAge divided by the number of members open, so that the last of them gets
-	// twice as old. From then on they are apart.
+	// Members that were made together are not replaced together. After one has gone none
+	// does for MaxAge divided by the number of members open, as with PgBouncer, so that
+	// the last of them gets twice as old. From then on they are spaced.
 	//
 	// MaxAge and MaxIdle are for what the pool has dialled. What a peer has opened is the
-	// peer's to renew, so a pool without a Dialer refuses them.
+	// peer's to renew: a pool without a Dialer refuses them.
 	MaxAge time.Duration
 
 	// MaxIdle is how long a member stands idle without being lent before it is shut, and
 	// replaced if the target needs it; zero is for ever. It belongs below what the server,
-	// or a middlebox on the way, allows a silent connection. As with MaxAge the
-	// replacement comes first. Several are replaced at once, at most 16.
+	// or a middlebox on the way, allows a silent connection. The replacement comes first,
+	// as with MaxAge. At most 16 are replaced at once, however many are due.
 	//
-	// The pool reads no clock when a member is lent or comes back. So MaxIdle, MaxAge and
-	// CheckInterval are kept to an eighth: what is due happens then or a little later.
+	// No clock is read when a member is lent or comes back. So MaxIdle, MaxAge and
+	// CheckInterval are kept to an eighth of the shortest of them: what is due happens
+	// then, or up to so much later. Below a millisecond the pool does not tell times apart.
 	MaxIdle time.Duration
 
 	// MaxUses is how many leases a member serves before it is shut on its return; zero is
-	// no limit.
+	// no limit. Like any member on loan it has been replaced when it was taken.
 	MaxUses int
 
-	// Check, if set, examines idle members in the background. Other than Healthy it may
-	// do I/O and wait. Meanwhile nobody is lent the member, which counts as idle all the
-	// same; who asks for its ID, or finds no other, waits for the end of the check. An
-	// error means that the member is dead: it is shut and replaced. Since the others may
-	// have died of the same, they are then examined at once.
+	// Check, if set, examines the idle members in the background, those too that a peer
+	// has opened. Unlike Healthy it may do I/O and wait. Meanwhile nobody is lent the
+	// member, though it counts as idle ([Stats.Checking]) and keeps its place in the order.
+	// Who asks for its ID, or finds no other, waits for the end of the check or for the
+	// next to arrive.
 	//
-	// The pool stops the watch before a check and starts it anew afterwards. At most 16
-	// members are examined at once. Check must return soon after ctx ends, which it does
-	// after CheckTimeout and when the pool closes: Close waits for it.
+	// An error means that the member is dead: it is shut and replaced, and the error told
+	// to the Failed hook. Who waits for its ID gets [ErrLost]. As others may have died of
+	// the same, all that are idle are then examined at once, not in their turn.
+	//
+	// The pool stops the watch before a check and starts it anew afterwards, and does not
+	// shut a member during its check. At most 16 are examined at once. Check must return
+	// soon after ctx ends, after CheckTimeout or when the pool drains: Close waits for it.
 	Check func(ctx context.Context, member C) error
 
-	// CheckInterval is how long a member stands idle before it is examined, and again
-	// before the next time; default 30 s. CheckTimeout bounds one examination; default
-	// 5 s. Neither may be set without Check.
+	// CheckInterval is how long a member stands idle, neither lent nor examined, before it
+	// is examined; default 30 s. CheckTimeout bounds one check; default 5 s. Neither may be
+	// set without Check.
 	CheckInterval, CheckTimeout time.Duration
 
 	// FirstID, if set, is the ID of the first member that an Acceptor's pool admits.
@@ -156,196 +159,4 @@ type Config[C any] struct {
 
 	// Hooks are told what happens.
 	Hooks Hooks
-}
-
-// Hooks are told what happens in a pool. Each may be nil. They are called without
-// any lock and may call the pool's methods, except those that wait: Close,
-// Shutdown and Acquire. They must not block.
-type Hooks struct {
-	// Joined is called when a member has arrived.
-	Joined func(id ID, shard int)
-
-	// Left is called when a member that had joined has been shut, but holds its place
-	// still. Where a member is used at once and ended, it may run beside Joined.
-	Left func(id ID, shard int, why Reason)
-
-	// Failed is called when a member could not be made, and when a callback panics.
-	// The shard is −1 where the failure belongs to none.
-	Failed func(shard int, err error)
-
-	// Resized is called when the target has moved: what the policy wants, which may count
-	// the members on loan.
-	Resized func(from, to int)
-}
-
-// Reason is why a member left a pool.
-type Reason uint8
-
-// The reasons for which a member leaves a pool.
-const (
-	Ended      Reason = iota // its lease ended
-	Gone                     // it ended by itself while idle
-	Unhealthy                // Healthy or Check said so
-	Surplus                  // it was more than the target
-	Flushed                  // by Flush
-	PoolClosed               // by Close or Shutdown
-	Aged                     // it was older than Config.MaxAge
-	Unused                   // it stood idle for Config.MaxIdle
-	Worn                     // it had served Config.MaxUses leases
-	Evicted                  // by Shed or TryClose, or when its lease ended, since the Budget was short
-)
-
-func (r Reason) String() string {
-	switch r {
-	case Ended:
-		return "lease ended"
-	case Gone:
-		return "gone"
-	case Unhealthy:
-		return "unhealthy"
-	case Surplus:
-		return "surplus"
-	case Flushed:
-		return "flushed"
-	case PoolClosed:
-		return "pool closed"
-	case Aged:
-		return "aged"
-	case Unused:
-		return "unused"
-	case Worn:
-		return "worn"
-	case Evicted:
-		return "evicted"
-	}
-	return fmt.Sprintf("Reason(%d)", uint8(r))
-}
-
-// NoTimeout leaves timeouts to the backend, as [Config.DialTimeout].
-const NoTimeout time.Duration = -1
-
-// The defaults of Config.
-const (
-	defaultMinCapacity   = 1
-	defaultMaxCapacity   = 128
-	defaultPlaces        = 128
-	defaultMaxShards     = 64
-	defaultMaxDialing    = 32
-	defaultDialTimeout   = 10 * time.Second
-	defaultMinInterval   = 500 * time.Millisecond
-	defaultMaxInterval   = 5 * time.Second
-	defaultCheckInterval = 30 * time.Second
-	defaultCheckTimeout  = 5 * time.Second
-)
-
-// withDefaults returns the configuration with its zero values filled in, or what
-// is wrong with it.
-func (cfg Config[C]) withDefaults() (Config[C], error) {
-	if cfg.Shut == nil {
-		return cfg, errors.New("poolkit: Config.Shut is not set: the pool must know how to end a member")
-	}
-	if cfg.Dialer == nil && cfg.Acceptor == nil {
-		return cfg, errors.New("poolkit: neither Config.Dialer nor Config.Acceptor is set: the pool has no source of members")
-	}
-	for _, n := range []struct {
-		name  string
-		value int
-	}{
-		{"MinCapacity", cfg.MinCapacity},
-		{"MaxCapacity", cfg.MaxCapacity},
-		{"Places", cfg.Places},
-		{"MaxShards", cfg.MaxShards},
-		{"Spread", cfg.Spread},
-		{"MaxDialing", cfg.MaxDialing},
-		{"MaxUses", cfg.MaxUses},
-	} {
-		if n.value < 0 {
-			return cfg, fmt.Errorf("poolkit: Config.%s is negative (%d)", n.name, n.value)
-		}
-	}
-	if cfg.DialTimeout < 0 && cfg.DialTimeout != NoTimeout {
-		return cfg, fmt.Errorf("poolkit: Config.DialTimeout is negative (%v)", cfg.DialTimeout)
-	}
-	if err := cfg.checkUpkeep(); err != nil {
-		return cfg, err
-	}
-	if err := cfg.checkRoom(); err != nil {
-		return cfg, err
-	}
-	if cfg.FirstID != nil {
-		id := *cfg.FirstID // the caller may change it
-		cfg.FirstID = &id
-	}
-	if cfg.MinCapacity == 0 && cfg.MaxCapacity == 0 {
-		cfg.MinCapacity, cfg.MaxCapacity = defaultMinCapacity, defaultMaxCapacity
-	}
-	if cfg.Sizing == nil {
-		cfg.Sizing = &sizing.Stepwise{MinInterval: defaultMinInterval, MaxInterval: defaultMaxInterval}
-	}
-	orDefault(&cfg.Places, defaultPlaces)
-	orDefault(&cfg.MaxShards, defaultMaxShards)
-	cfg.MinCapacity, cfg.MaxCapacity = cfg.bounds(cfg.MinCapacity, cfg.MaxCapacity)
-	orDefault(&cfg.Spread, 1)
-	orDefault(&cfg.MaxDialing, defaultMaxDialing)
-	orDefault(&cfg.DialTimeout, defaultDialTimeout)
-	if cfg.Check != nil {
-		orDefault(&cfg.CheckInterval, defaultCheckInterval)
-		orDefault(&cfg.CheckTimeout, defaultCheckTimeout)
-	}
-	return cfg, nil
-}
-
-// checkUpkeep says what is wrong with how members are to be renewed and examined.
-func (cfg *Config[C]) checkUpkeep() error {
-	for _, d := range []struct {
-		name          string
-		value         time.Duration
-		needed, needs string
-		there         bool
-	}{
-		{"MaxAge", cfg.MaxAge, "Dialer", "what a peer has opened is the peer's to renew", cfg.Dialer != nil},
-		{"MaxIdle", cfg.MaxIdle, "Dialer", "what a peer has opened is the peer's to renew", cfg.Dialer != nil},
-		{"CheckInterval", cfg.CheckInterval, "Check", "there is nothing to do at intervals", cfg.Check != nil},
-		{"CheckTimeout", cfg.CheckTimeout, "Check", "there is nothing to bound", cfg.Check != nil},
-	} {
-		if d.value < 0 {
-			return fmt.Errorf("poolkit: Config.%s is negative (%v)", d.name, d.value)
-		}
-		if d.value > 0 && !d.there {
-			return fmt.Errorf("poolkit: Config.%s is set without Config.%s: %s", d.name, d.needed, d.needs)
-		}
-	}
-	if cfg.SingleUse && cfg.MaxUses > 1 {
-		return fmt.Errorf("poolkit: Config.MaxUses is %d with Config.SingleUse, where a member serves one lease", cfg.MaxUses)
-	}
-	return nil
-}
-
-func orDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
-}
-
-// checkRoom says whether the pool was told to keep more idle than it may have open.
-func (cfg *Config[C]) checkRoom() error {
-	most := max(cfg.MinCapacity, cfg.MaxCapacity)
-	if cfg.Places == 0 || cfg.MaxShards == 0 || cfg.fits(most) {
-		return nil
-	}
-	return fmt.Errorf("poolkit: Config.MaxCapacity is %d, but %d shards of %d places have room for %d: raise Places or MaxShards, or lower MaxCapacity",
-		most, cfg.MaxShards, cfg.Places, cfg.Places*cfg.MaxShards)
-}
-
-// fits reports whether there is room for n members, Places and MaxShards being set.
-func (cfg *Config[C]) fits(n int) bool { return n <= 0 || (n-1)/cfg.Places < cfg.MaxShards }
-
-// bounds orders two bounds of a target, and keeps them to what there is room for.
-func (cfg *Config[C]) bounds(a, b int) (low, high int) {
-	low, high = max(min(a, b), 0), max(a, b, 0)
-	if !cfg.fits(high) {
-		high = cfg.Places * cfg.MaxShards // less than high: it does not overflow
-	}
-	return min(low, high), high
 }

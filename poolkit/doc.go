@@ -41,6 +41,13 @@
 //
 // Several pools may share a [Budget], which bounds what they have open together.
 //
+// Members that come back are kept up: replaced when they are old ([Config.MaxAge]) or
+// have stood unused ([Config.MaxIdle]), and shut when they have served their leases
+// ([Config.MaxUses]). What is replaced while it stands idle can be lent until the
+// replacement is there. A [Config.Check] examines who stands idle: it is claimed
+// first, so that nobody is lent it meanwhile, and goes back to its place. One that is
+// dead has all the others examined.
+//
 // # Failures
 //
 // A shard rests after a failure, from 100 ms up to 2 s, unless another dial on it
@@ -52,13 +59,17 @@
 // # Locks and goroutines
 //
 // One mutex guards all bookkeeping, and nothing else happens under it: no I/O, no
-// callback, no wait. A Budget has one of its own, which is the last to be locked. The pool's goroutines are these:
+// callback, no wait. A Budget has one of its own, which is the last to be locked. The
+// pool's goroutines are these:
 //
-//   - one for maintenance, from New to Close. It sleeps while nothing happens.
+//   - one for maintenance, from New to Close. It sleeps while nothing happens, without
+//     a timer unless members are kept up.
 //   - one for each dial under way, at most [Config.MaxDialing].
 //   - with an Acceptor, one that accepts, and one for each offer under way.
+//   - with a Check, one for each examination under way, at most 16.
 //   - one for each member being shut because it was found dead, and one for all
 //     that are shut together, with at most 16 helpers.
 //
-// There is none for an idle member. [Pool.Close] returns after the last of them.
+// A callback that ends its goroutine, with [runtime.Goexit], ends none of these for
+// good. There is none for an idle member. [Pool.Close] returns after the last of them.
 package poolkit

@@ -46,7 +46,8 @@ func (l Lease[C]) Peer() string {
 
 // Release ends the lease and makes the member idle again, or hands it to who waits.
 // In a pool with [Config.SingleUse], after a flush, and where it is no longer
-// healthy, the member is shut instead, as by Discard.
+// healthy, too old ([Config.MaxAge]) or worn ([Config.MaxUses]), the member is shut
+// instead, as by Discard.
 func (l Lease[C]) Release() {
 	if l.m == nil {
 		return

@@ -83,8 +83,8 @@ func each[C any](ms []*member[C], do func(*member[C])) {
 }
 
 // Flush shuts every idle member. Those on loan are not touched, but are shut
-// instead of returning to idle; those on their way are shut on arrival. The pool
-// fills again at once.
+// instead of returning to idle; those on their way are shut on arrival, and those
+// being examined when that is over. The pool fills again at once.
 func (p *Pool[C]) Flush() {
 	p.mu.Lock()
 	gone := p.ledger.flush()

@@ -25,7 +25,7 @@ type Stats struct {
 	Created  uint64        // members that arrived
 	Failed   uint64        // members that could not be made
 	Refused  uint64        // offers turned away for lack of room
-	Lost     uint64        // members lost or trimmed while idle, or that failed a check
+	Lost     uint64        // members lost or trimmed while idle, those that failed a check among them
 	LeadTime time.Duration // how long the arrived ones took, added up
 
 	// LastError is the latest failure to make a member, if none has arrived since.

@@ -253,6 +253,33 @@ func TestWithoutRoomForTheReplacementOneMemberAtATimeGoesFirst(t *testing.T) {
 	}
 }
 
+func TestWhereTheBudgetIsSpentOneMemberAtATimeGoesFirst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: time.Second}
+		budget := poolkit.NewBudget(8)
+		cfg := w.config(6)
+		cfg.Budget = budget
+		p := open(t, w, cfg)
+		cfg.MinCapacity, cfg.MaxCapacity, cfg.Sizing = 2, 2, sizing.Fixed(2)
+		cfg.MaxAge = time.Minute
+		left := exits(&cfg)
+		q, err := poolkit.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer q.Close()
+		ready(t, p)
+		ready(t, q)
+		neverBelow(t, q, 1, time.Second/2, 10*time.Minute)
+		if n := len(left.list()); n < 15 || n > 21 {
+			t.Errorf("%d members were replaced in ten minutes, want two a minute or a little less", n)
+		}
+		if s := budget.Stats(); s.Open > 8 {
+			t.Errorf("%d are open, want 8", s.Open)
+		}
+	})
+}
+
 func TestWhatAPeerHasOpenedIsThePeersToRenew(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := &world{}

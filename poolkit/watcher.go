@@ -5,7 +5,8 @@ import "time"
 // A Watcher is told what becomes of an idle member, by whoever watches it. Its methods
 // may be called at any time, by any goroutine and more than once; they do not block.
 type Watcher interface {
-	// Gone says that the member has ended by itself. It leaves the pool at once.
+	// Gone says that the member has ended by itself. It leaves the pool at once, or, where
+	// it is being examined, when that is over.
 	Gone()
 
 	// Leaving says that the member is about to end, and Gone will follow. Acquire does
