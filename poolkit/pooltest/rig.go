@@ -81,7 +81,7 @@ func (r *rig[C]) open() *poolkit.Pool[C] {
 			cfg.DialTimeout = dialTimeout
 		}
 	}
-	cfg.MaxAge, cfg.MaxIdle, cfg.MaxUses = 0, 0, 0
+	cfg.MaxAge, cfg.MaxIdle, cfg.MaxUses, cfg.Budget = 0, 0, 0, nil
 	if cfg.Check != nil {
 		cfg.CheckInterval, cfg.CheckTimeout = time.Hour, 0
 		if r.examines || cfg.Watch == nil && cfg.Healthy == nil {
