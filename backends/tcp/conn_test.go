@@ -130,6 +130,20 @@ func TestBytesAreCopiedInBothDirections(t *testing.T) {
 	})
 }
 
+func TestAConnectionThatWasReadToItsEndIsNotLentAgain(t *testing.T) {
+	inFakeNet(t, func(t *testing.T, n *fakeNet) {
+		n.is("db:1", n.serves(0, func(conn net.Conn) { _, _ = conn.Write([]byte("all of it")) }))
+		p := n.pool(DialConfig{Addr: "db:1"})
+		l := acquire(t, p)
+		var text bytes.Buffer
+		if _, err := l.Conn().WriteTo(&text); err != nil || text.String() != "all of it" {
+			t.Errorf("%q, %v", text.String(), err)
+		}
+		l.Release()
+		notLent(t, p, l.ID(), "after it was read to its end")
+	})
+}
+
 // spy notes the writes that may wait.
 type spy struct {
 	*net.TCPConn

@@ -424,6 +424,12 @@ func TestAServerThatDoesNotTakeOurCertificate(t *testing.T) {
 			conf, client := certificate(t)
 			conf.MaxVersion = version
 			conf.ClientAuth = tls.RequireAnyClientCert
+			cert := conf.Certificates[0]
+			conf.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+				time.Sleep(100 * time.Millisecond) // a handshake takes that long, as it does from afar, and so may the verdict
+				return &cert, nil
+			}
+			conf.Certificates = nil
 			s := startUpstream(t, conf, echo)
 			cfg := DialConfig{Addr: s.addr, TLS: client}
 			p, err := Dial(cfg)
@@ -434,7 +440,7 @@ func TestAServerThatDoesNotTakeOurCertificate(t *testing.T) {
 			eventually(t, "the pool does not say why", func() bool { return poolkit.IsPermanent(p.Stats().LastError) })
 			says(t, p.Stats().LastError, "certificate", s.addr, "the server refused what TLS offered")
 
-			client.Certificates = conf.Certificates
+			client.Certificates = []tls.Certificate{cert}
 			use(t, poolOf(t, 4, cfg))
 		})
 	}

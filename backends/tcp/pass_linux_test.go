@@ -7,6 +7,9 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/vistone/poolkit/poolkit"
 )
 
 // twins starts two servers at one port of two addresses of this host, all of 127/8 being
@@ -47,6 +50,28 @@ func TestANameWithADeadAddressIsReachedAtTheOther(t *testing.T) {
 	eventually(t, "nothing was refused", func() bool { return errors.Is(p.Stats().LastError, syscall.ECONNREFUSED) })
 	a.start()
 	ready(t, p, 8)
+}
+
+// Ejection must not cost a dial when nothing else is left.
+func TestAnEjectedAddressIsTriedWhenTheOthersFail(t *testing.T) {
+	a, b, port := twins(t, nil, echo, echo)
+	b.stop()
+	cfg := DialConfig{Addr: "db.test:" + port}
+	d, _, err := cfg.dialer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.net.Resolver = nameServer(t, "127.0.0.1", "127.0.0.2")
+	d.addresses.triedAddr(a.addr, failed, time.Now())
+	p, err := poolkit.New(cfg.core(d))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	ready(t, p, 1)
+	if s := p.Stats(); s.Failed > 0 {
+		t.Errorf("%d dials failed, want none: %v", s.Failed, s.LastError)
+	}
 }
 
 // An address that takes connections and then fails is no better than one that does not.

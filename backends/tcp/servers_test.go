@@ -38,6 +38,29 @@ func TestConnectionsAreSpreadEvenlyOverServers(t *testing.T) {
 	})
 }
 
+// With one server the connection that is warm is used again, and surplus ones age. With
+// several all are to be used.
+func TestWhichConnectionIsLentDependsOnTheNumberOfServers(t *testing.T) {
+	for addrs, again := range map[string]bool{"a:1": true, "a:1,b:1": false} {
+		t.Run(addrs, func(t *testing.T) {
+			inFakeNet(t, func(t *testing.T, n *fakeNet) {
+				n.is("a:1", n.serves(0, swallow))
+				n.is("b:1", n.serves(0, swallow))
+				p := n.pool(DialConfig{Addr: addrs, MinCapacity: 4, MaxCapacity: 4})
+				ready(t, p, 4)
+				l := acquire(t, p)
+				synctest.Wait() // for its replacement
+				l.Release()
+				next := acquire(t, p)
+				defer next.Release()
+				if got := next.ID() == l.ID(); got != again {
+					t.Errorf("the connection used last was lent again: %t, want %t", got, again)
+				}
+			})
+		})
+	}
+}
+
 func TestTheShareOfADeadServerGoesToTheOthersByTheSameDial(t *testing.T) {
 	inFakeNet(t, func(t *testing.T, n *fakeNet) {
 		n.is("dead:1", refuses)

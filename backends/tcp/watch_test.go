@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,6 +90,39 @@ func TestAnIdleConnectionThatTheServerResetsLeavesAtOnce(t *testing.T) {
 	s.closeAll()
 	eventually(t, "the reset connections are still there", func() bool { return left.of(poolkit.Gone) == 4 })
 	ready(t, p, 4)
+}
+
+// The news of the end may still be on its way to the pool when somebody asks.
+func TestALookBeforeLendingSeesTheEnd(t *testing.T) {
+	l := hire()
+	defer dismiss()
+	for name, c := range map[string]struct {
+		used     bool
+		greeting string
+	}{
+		"of a new one":      {},
+		"of a used one":     {used: true},
+		"behind a greeting": {greeting: "welcome"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.greeting != "" && runtime.GOOS != "linux" {
+				t.Skip("this system does not show that a connection ends while bytes wait")
+			}
+			raw, server := ends(t)
+			client := conn(t, raw, l)
+			defer client.Close()
+			client.lookout.remove(client)
+			client.used.Store(c.used)
+			if _, err := server.Write([]byte(c.greeting)); err != nil {
+				t.Fatal(err)
+			}
+			if !healthy(client) {
+				t.Fatal("a connection that is fine may not be lent")
+			}
+			server.Close()
+			eventually(t, "it may still be lent", func() bool { return !healthy(client) })
+		})
+	}
 }
 
 // A greeting is there for whoever comes first, and must not hide that the connection has
