@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,6 +23,24 @@ func (w *world) clientWith(code, hostname string, resolver func() (string, error
 	w.Cleanup(p.Close)
 	p.ClientManager()
 	return p
+}
+
+func TestATargetBeyondAllStreamsEndsThere(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		server := w.listen(ListenConfig{Capacity: math.MaxInt})
+		client := w.dial(DialConfig{MinCapacity: 1, MaxCapacity: math.MaxInt})
+		old := newClientPool(1, math.MaxInt, 0, 0, 0, "0", "", nowhere, w.Socket(thirdHost))
+		old.Close()
+		if err := client.WaitReady(t.Context(), 1); err != nil {
+			t.Error(err)
+		}
+		if err := client.WaitReady(t.Context(), places*maxShards+1); err == nil || !strings.Contains(err.Error(), "keeps at most 8192") {
+			t.Errorf("who waits for more streams than there can be is told %v", err)
+		}
+		if n := server.Stats().Capacity; n != places*maxPeers {
+			t.Errorf("the server's target is %d, want %d", n, places*maxPeers)
+		}
+	})
 }
 
 func TestAWrongTLSCode(t *testing.T) {
