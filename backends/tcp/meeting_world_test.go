@@ -175,8 +175,9 @@ func (s *site) compatServer(n int) *Pool {
 
 func (s *site) compatClient(n int) *Pool {
 	s.Helper()
+	addr := s.addr // dials may outlive their pool
 	p := NewClientPool(n, n, 100*time.Millisecond, time.Second, 0, s.code(), "localhost", func() (net.Conn, error) {
-		return net.Dial("tcp", s.addr)
+		return net.Dial("tcp", addr)
 	})
 	p.ClientManager()
 	s.Cleanup(p.Close)
