@@ -18,12 +18,13 @@ type sweeper struct {
 	over chan struct{}  // closed by close
 
 	mu      sync.Mutex
-	running bool           // guarded by mu, as is the next
-	watched map[*Conn]bool //
+	running bool             // guarded by mu, as is all that follows
+	watched map[uint64]*Conn // by number
+	last    uint64           // number given out
 }
 
 func newSweeper() *sweeper {
-	return &sweeper{over: make(chan struct{}), watched: make(map[*Conn]bool)}
+	return &sweeper{over: make(chan struct{}), watched: make(map[uint64]*Conn)}
 }
 
 // add begins to look at a connection, until remove.
@@ -34,14 +35,16 @@ func (s *sweeper) add(c *Conn) error {
 		s.running = true
 		s.work.Go(s.run)
 	}
-	s.watched[c] = true
+	s.last++
+	c.number = s.last
+	s.watched[c.number] = c
 	return nil
 }
 
 func (s *sweeper) remove(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.watched, c)
+	delete(s.watched, c.number)
 }
 
 // close ends run, and waits for it.
@@ -66,7 +69,7 @@ func (s *sweeper) run() {
 
 func (s *sweeper) sweep() {
 	s.mu.Lock()
-	all := slices.Collect(maps.Keys(s.watched))
+	all := slices.Collect(maps.Values(s.watched))
 	s.mu.Unlock()
 	for _, c := range all {
 		if c.watched() && c.socket.look() == ended {
