@@ -29,13 +29,12 @@ func (l *ledger[C]) want(n int) want {
 // afford asks the budget for the tickets that were issued to meet a want, and takes
 // back those that it does not allow.
 func (l *ledger[C]) afford(w want, issued []ticket) []ticket {
-	c, n := l.share, len(issued)
-	c.cramped = n < w.all()
-	if n == 0 && c.want.all() == 0 && !c.gave && !c.turn.Load() {
-		return nil
+	s, n := l.share, len(issued)
+	if n == 0 && !s.due(want{}) {
+		return nil // there were no places, and nothing was asked for before
 	}
-	w.urgent = min(w.urgent, n)
-	granted := c.ask(want{urgent: w.urgent, spare: n - w.urgent})
+	urgent := min(w.urgent, n)
+	granted := s.ask(want{urgent: urgent, spare: n - urgent})
 	for _, t := range issued[granted:] {
 		l.withdraw(t)
 		l.shards.Move(t.shard, sharding.Promised, sharding.Free)

@@ -151,6 +151,14 @@ func TestWhatCallersWaitForComesBeforeWhatIsKeptReady(t *testing.T) {
 		if !signalled(b) {
 			t.Error("the shortage was not signalled")
 		}
+		ctx, cancel := context.WithCancel(t.Context())
+		another := make(chan got, 1)
+		call(another, 0, func() (poolkit.Lease[*conn], error) { return ps[1].Acquire(ctx) })
+		if !signalled(b) {
+			t.Error("the shortage became more, and that was not signalled")
+		}
+		cancel()
+		<-another
 		if n := ps[0].Shed(1); n != 1 {
 			t.Errorf("%d members were shed, want one", n)
 		}

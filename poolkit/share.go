@@ -13,9 +13,7 @@ type share struct {
 	kick   chan<- struct{} // wakes the pool's keeper, who asks again
 	turn   atomic.Bool     // the pool is to ask again: something is free
 
-	gave    bool // something was given back since the pool asked last; guarded by its mutex, as is cramped
-	cramped bool // the pool wants more than it had places for when it asked last
-
+	gave bool // something was given back since the pool asked last; guarded by its mutex
 	want want // in vain so far; written under the mutexes of both, so that either is enough to read it
 
 	// Guarded by the budget's mutex.
@@ -66,7 +64,7 @@ func (s *share) rank() rank {
 // A pool that wants fewer spares than it asked for may leave it at that: when its
 // turn comes it takes what it then wants.
 func (s *share) due(w want) bool {
-	return s.gave || s.cramped || w.urgent != s.want.urgent || w.all() > s.want.all() || s.turn.Load()
+	return s.gave || w.urgent != s.want.urgent || w.all() > s.want.all() || s.turn.Load()
 }
 
 // ask asks for so many members, instead of what was asked for before, and returns how
