@@ -152,8 +152,8 @@ func (p *Pool[C]) await(ctx context.Context, w *waiter[C]) (*member[C], error) {
 	case <-ctx.Done():
 		p.mu.Lock()
 		if p.ledger.waiters.remove(w) {
-			p.ledger.share.served(p.ledger.urgent()) // or given up
 			err := p.acquireError(&w.wish, whyEnded(ctx))
+			p.ledger.share.served(p.ledger.urgent()) // or given up
 			p.mu.Unlock()
 			return nil, err
 		}

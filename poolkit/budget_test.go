@@ -349,6 +349,23 @@ func TestWhoeverGivesUpWaitingMakesNoShortage(t *testing.T) {
 	})
 }
 
+func TestAnErrorSaysThatTheBudgetForbidsMore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ps, _ := sharing(t, poolkit.NewBudget(1), 0, 0)
+		acquire(t, ps[0])
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := ps[1].Acquire(ctx)
+		want := "poolkit: acquire a member: context deadline exceeded (0 idle of 0, 0 on loan, 0 on their way, 0 waiting; 1 more would be dialled if the Budget allowed it)"
+		if err == nil || err.Error() != want {
+			t.Errorf("%v\nwant %s", err, want)
+		}
+		if n := ps[1].Stats().Denied; n != 0 {
+			t.Errorf("%d are denied when nobody wants them any more", n)
+		}
+	})
+}
+
 func TestAMemberThatServesACallerEndsItsClaim(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := poolkit.NewBudget(2)

@@ -122,6 +122,9 @@ func (e *AcquireError) Error() string {
 	}
 	s := fmt.Sprintf("poolkit: %s: %v (%d idle of %d, %d on loan, %d on their way, %d waiting",
 		what, e.Err, e.Stats.Idle, e.Stats.Capacity, e.Stats.OnLoan, e.Stats.Promised, e.Stats.Waiting)
+	if e.Stats.Denied > 0 {
+		s += fmt.Sprintf("; %d more would be dialled if the Budget allowed it", e.Stats.Denied)
+	}
 	if e.Last != nil && !errors.Is(e.Err, e.Last) {
 		s += fmt.Sprintf("; last failure: %v", e.Last)
 	}

@@ -142,6 +142,14 @@ func (s *share) admit() bool {
 	return true
 }
 
+// denied returns how many members the pool wants in vain.
+func (s *share) denied() int {
+	if s == nil {
+		return 0
+	}
+	return s.want.all()
+}
+
 // full reports whether nobody gets more now.
 func (s *share) full() bool {
 	if s == nil {

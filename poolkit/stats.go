@@ -19,6 +19,7 @@ type Stats struct {
 	Promised int // members on their way
 	Closing  int // members being shut
 	Waiting  int // callers waiting, for any member, a certain one, or a certain peer's
+	Denied   int // members that would be dialled if Config.Budget allowed it
 
 	Acquires uint64        // members asked for since New
 	Waits    uint64        // of these, how many found none ready and waited
@@ -57,6 +58,7 @@ func (p *Pool[C]) stats() Stats {
 		Promised:  total.Promised,
 		Closing:   total.Closing,
 		Waiting:   l.waiters.len,
+		Denied:    l.share.denied(),
 		Acquires:  l.counts.takes,
 		Waits:     l.counts.misses,
 		Created:   l.counts.created,

@@ -6,7 +6,7 @@ import "time"
 // short, and closes the pools of keys that are not used. It sleeps without a timer while
 // there are no pools. Shutdown and Close wait for it.
 func (p *Pool[K, C]) keep() {
-	every := max(p.cfg.MaxIdle/4, 1)
+	every := max(p.cfg.MaxIdle/idleQuarters, shortestQuarter)
 	timer := time.NewTimer(every)
 	timer.Stop()
 	for ticking := false; ; {
@@ -100,6 +100,9 @@ func (p *Pool[K, C]) limit() {
 
 // idleQuarters are how many whole quarters of MaxIdle pass before a pool is closed.
 const idleQuarters = 4
+
+// shortestQuarter bounds how often keep looks at all keys, whatever MaxIdle is.
+const shortestQuarter = time.Millisecond
 
 // expire ends a quarter of MaxIdle, and closes the pools that were not used for four.
 func (p *Pool[K, C]) expire() {
