@@ -316,7 +316,11 @@ func TestAKeyThatIsNotUsedIsClosed(t *testing.T) {
 			t.Error("a key was closed of which a member is on loan")
 		}
 		lent.Release()
-		after(75 * time.Second)
+		after(40 * time.Second)
+		if _, ok := p.StatsOf("lent"); !ok {
+			t.Error("a key was closed as soon as its member had come back")
+		}
+		after(35 * time.Second)
 		if s := p.Stats(); s.Keys != 0 || s.Open != 0 {
 			t.Errorf("%+v, want nothing left", s)
 		}

@@ -59,7 +59,7 @@ func (p *Pool[K, C]) makeRoom() {
 // that is in use counts as used now, so that it is not looked at again so soon.
 func (p *Pool[K, C]) evict(e *entry[K, C], n int) {
 	s := e.pool.Stats()
-	used := e.pins > 0 || s.OnLoan > 0 || s.Waiting > 0 || s.Idle == 0 && s.Promised > 0
+	used := s.OnLoan > 0 || s.Waiting > 0 || s.Idle == 0 && s.Promised > 0
 	switch {
 	case used:
 	case s.Idle > n && e.pool.Shed(n) > 0, s.Idle <= n && p.retire(e):
