@@ -21,8 +21,6 @@ const (
 	fastLeads   = 8
 	fastest     = 0.1 // seconds
 	disbelieved = 2   // takes
-
-	unchanged = 0.008 // a change of the rate by less does not move the floor
 )
 
 func (f *forecast) step(takes int, elapsed, lead, price time.Duration) {

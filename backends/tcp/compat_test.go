@@ -468,7 +468,7 @@ func TestCloseDoesNotWaitForADialerThatHangs(t *testing.T) {
 			t.Errorf("Close took %v", took)
 		}
 		close(release)
-		if _, err := far.Read(make([]byte, 1)); err != io.EOF {
+		if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("what came late was not closed: %v", err)
 		}
 	})

@@ -162,7 +162,7 @@ func once(ctx context.Context, t *testing.T, server, client *pool) bool {
 	}
 	c, err := client.AcquireID(ctx, s.ID())
 	if err != nil {
-		s.Conn().Abort() // else the client would keep what was written for who asks for it
+		_ = s.Conn().Abort() // else the client would keep what was written for who asks for it
 		return false
 	}
 	defer c.Release()

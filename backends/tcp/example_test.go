@@ -171,6 +171,6 @@ func serve() (addr string, roots *x509.CertPool, stop func()) {
 func shout(conn net.Conn) {
 	defer conn.Close()
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
-		fmt.Fprintln(conn, strings.ToUpper(lines.Text()))
+		_, _ = fmt.Fprintln(conn, strings.ToUpper(lines.Text()))
 	}
 }

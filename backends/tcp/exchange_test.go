@@ -231,7 +231,7 @@ func TestAClientThatReadsNothingIsGivenUp(t *testing.T) {
 		if s := server.Stats(); s.Promised != 1 {
 			t.Errorf("%+v", s)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		s := server.Stats()
 		if s.Open() != 0 || !errors.Is(s.LastError, context.DeadlineExceeded) {

@@ -132,7 +132,7 @@ func TestBytesThatArriveBeforeAnybodyTakesAConnectionAreKept(t *testing.T) {
 						t.Errorf("%s after %d bytes: read %v", end, len(message), err)
 					}
 					if end != "neither" {
-						if n, err := other.Read(got); n != 0 || err != io.EOF {
+						if n, err := other.Read(got); n != 0 || !errors.Is(err, io.EOF) {
 							t.Errorf("%s after %d bytes: then %d, %v", end, len(message), n, err)
 						}
 					}

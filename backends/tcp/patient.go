@@ -69,7 +69,7 @@ func (p *patient) reach(ctx context.Context) (net.Conn, error) {
 		return p.open()
 	}, discard)
 	switch {
-	case ctx.Err() != nil && err == context.Cause(ctx):
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		return nil, overtime(ctx, errHangs)
 	case err != nil:
 		return nil, fmt.Errorf("connect: %w", p.turned(err))

@@ -3,6 +3,7 @@
 package tcp
 
 import (
+	"errors"
 	"io"
 	"net"
 	"syscall"
@@ -19,7 +20,7 @@ func (s *socket) look() sight {
 		return ended
 	}
 	switch {
-	case s.err == syscall.EAGAIN:
+	case errors.Is(s.err, syscall.EAGAIN):
 		return quiet
 	case s.err != nil || s.n == 0:
 		return ended
@@ -30,7 +31,7 @@ func (s *socket) look() sight {
 func (s *socket) peek(fd uintptr) {
 	for {
 		s.n, _, s.err = syscall.Recvfrom(int(fd), s.byte[:], syscall.MSG_PEEK)
-		if s.err != syscall.EINTR {
+		if !errors.Is(s.err, syscall.EINTR) {
 			return
 		}
 	}
@@ -46,7 +47,7 @@ func (s *socket) read(p []byte) (n int, err error) {
 	switch {
 	case err != nil:
 		return 0, net.ErrClosed
-	case s.err == syscall.EAGAIN:
+	case errors.Is(s.err, syscall.EAGAIN):
 		return 0, errWouldWait
 	case s.err != nil:
 		return 0, s.err
@@ -59,7 +60,7 @@ func (s *socket) read(p []byte) (n int, err error) {
 func (s *socket) get(fd uintptr) {
 	for {
 		s.n, s.err = syscall.Read(int(fd), s.buf)
-		if s.err != syscall.EINTR {
+		if !errors.Is(s.err, syscall.EINTR) {
 			return
 		}
 	}
@@ -69,7 +70,7 @@ func (s *socket) get(fd uintptr) {
 func (s *socket) write(p []byte) (n int, err error) {
 	ctrl := s.raw.Control(func(fd uintptr) {
 		for {
-			if n, err = syscall.Write(int(fd), p); err != syscall.EINTR {
+			if n, err = syscall.Write(int(fd), p); !errors.Is(err, syscall.EINTR) {
 				return
 			}
 		}
@@ -77,7 +78,7 @@ func (s *socket) write(p []byte) (n int, err error) {
 	switch {
 	case ctrl != nil:
 		return 0, net.ErrClosed
-	case err == syscall.EAGAIN:
+	case errors.Is(err, syscall.EAGAIN):
 		return 0, errWouldWait
 	case err != nil:
 		return 0, err

@@ -91,8 +91,10 @@ func TestTheDocumentSaysWhatWorkloadsCost(t *testing.T) {
 			}
 		}
 		a, b, o := together(was), together(is), together(best)
-		row := []string{w.Name, share(a.MissRatio()), idle(a), millis(a.Wait(0.999)),
-			share(b.MissRatio()), idle(b), millis(b.Wait(0.999)), millis(b.Longest())}
+		row := []string{
+			w.Name, share(a.MissRatio()), idle(a), millis(a.Wait(0.999)),
+			share(b.MissRatio()), idle(b), millis(b.Wait(0.999)), millis(b.Longest()),
+		}
 		if known {
 			r := together(rate)
 			row = append(row, share(r.MissRatio()), idle(r), over(b, r))

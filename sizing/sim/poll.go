@@ -61,7 +61,7 @@ func (w World) Poll(d Demand, policy sizing.Policy) Result {
 			break
 		}
 		p.advance(to, p.idle.len, len(p.creating), p.target)
-		switch to {
+		switch to { //nolint:exhaustive // the times of what may happen next, not units
 		case take:
 			takes = takes[1:]
 			p.get()

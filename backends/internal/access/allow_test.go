@@ -6,8 +6,6 @@ import (
 	"testing"
 )
 
-func udp(ip string) *net.UDPAddr { return &net.UDPAddr{IP: net.ParseIP(ip), Port: 4433} }
-
 // both returns an address as UDP and TCP have it.
 func both(ip net.IP) []net.Addr {
 	return []net.Addr{&net.UDPAddr{IP: ip, Port: 4433}, &net.TCPAddr{IP: ip, Port: 4433}}
