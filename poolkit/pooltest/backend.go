@@ -15,10 +15,11 @@ type Backend[C comparable] struct {
 	// closes that, so Closed is called once.
 	//
 	// The suite sets the capacity, Sizing, CheckInterval and DialTimeout (but not
-	// [poolkit.NoTimeout]) as it needs them, and no Budget or limits of age and use. In a pool that
-	// dials it also sets MaxDialing, and lowers Places and MaxShards to a dozen members in
-	// all, which the peer has to grant. In one that only accepts, the peer has to keep
-	// eight members open until the pool is closed: to offer another for each that ends.
+	// [poolkit.NoTimeout]) as it needs them, and neither a Budget nor limits of age and
+	// use. In a pool that dials it also sets MaxDialing, and lowers Places and MaxShards to
+	// a dozen members in all, which the peer has to grant. In one that only accepts, the
+	// peer has to keep eight members open until the pool is closed: to offer another for
+	// each that ends.
 	Config poolkit.Config[C]
 
 	// Echo sends a message of at most 64 bytes over a member and returns what the peer

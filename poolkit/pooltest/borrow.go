@@ -24,7 +24,7 @@ func (r *rig[C]) echo(l poolkit.Lease[C], borrower int) error {
 	if echo == nil {
 		return nil
 	}
-	message := fmt.Appendf(nil, "borrower %d, member %v, event %d", borrower, l.ID(), r.events.Add(1))
+	message := fmt.Appendf(nil, "borrower %d, member %v, message %d", borrower, l.ID(), r.echoes.Add(1))
 	answer, err := echo(l.Conn(), message)
 	if err == nil && !bytes.Equal(answer, message) {
 		r.Errorf("borrower %d sent %q over member %v, and the answer was %q: "+

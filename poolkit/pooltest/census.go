@@ -159,12 +159,12 @@ func (cs *census[C]) open() []person[C] {
 }
 
 // those returns the members of which something is true.
-func (cs *census[C]) those(true_ func(p *person[C]) bool) []person[C] {
+func (cs *census[C]) those(ok func(p *person[C]) bool) []person[C] {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	var some []person[C]
 	for _, p := range cs.list {
-		if true_(p) {
+		if ok(p) {
 			some = append(some, *p)
 		}
 	}

@@ -56,11 +56,12 @@ type rig[C comparable] struct {
 	pool   atomic.Pointer[poolkit.Pool[C]]
 	census census[C]
 	meter  Meter
-	events atomic.Int64
-	places int
-	single bool
+	events atomic.Int64 // where passes is told of them
+	echoes atomic.Int64
+	places int  // of the pool; zero where its peers decide how much is open
+	single bool // its members are of single use
 
-	panics sightings
+	panics sightings // of injected panics, by callback
 
 	deaf         atomic.Bool  // the pool does not hear what a watch tells
 	closings     atomic.Int64 // calls of Closed
@@ -178,13 +179,13 @@ func (r *rig[C]) patience() time.Duration {
 
 // poll waits until something is true, and reports whether it came true. It looks more
 // and more seldom.
-func poll(bubble bool, true_ func() bool) bool {
+func poll(bubble bool, ok func() bool) bool {
 	bound := patience
 	if bubble {
 		bound = bubblePatience
 	}
 	deadline := time.Now().Add(bound)
-	for pause := time.Millisecond; !true_(); pause = min(2*pause, bound/600) {
+	for pause := time.Millisecond; !ok(); pause = min(2*pause, bound/600) {
 		if time.Now().After(deadline) {
 			return false
 		}
@@ -195,9 +196,9 @@ func poll(bubble bool, true_ func() bool) bool {
 
 // eventually fails the check if something does not come true. When the check has failed
 // already it ends here: what else is wrong may follow from that.
-func (r *rig[C]) eventually(true_ func() bool, format string, args ...any) {
+func (r *rig[C]) eventually(ok func() bool, format string, args ...any) {
 	r.Helper()
-	came := poll(r.bubble, func() bool { return r.Failed() || true_() })
+	came := poll(r.bubble, func() bool { return r.Failed() || ok() })
 	if r.Failed() {
 		r.FailNow()
 	}
