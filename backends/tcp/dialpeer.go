@@ -16,11 +16,16 @@ import (
 // out the oldest, so that all are used. Leases are of single use: Release, Discard and the
 // connection's own Close all end it.
 //
-// Prepare must be nil: what the two ends say to each other first is theirs to agree on,
-// once they have acquired a connection.
+// Prepare and Probe must be nil, since the other end would not know of what they send: what
+// the two ends say to each other is theirs to agree on, once they have acquired a
+// connection. MaxAge, MaxIdle and MaxUses must be zero, since the other end may have taken
+// what this one would replace.
 func DialPeer(cfg DialConfig) (*poolkit.Pool[*Conn], error) {
-	if cfg.Prepare != nil {
-		return nil, errors.New("tcp: DialPeer: DialConfig.Prepare is set, but the other end would not know of what it sends")
+	if cfg.Prepare != nil || cfg.Probe != nil {
+		return nil, errors.New("tcp: DialPeer: DialConfig.Prepare or Probe is set, but the other end would not know of what it sends")
+	}
+	if cfg.MaxAge != 0 || cfg.MaxIdle != 0 || cfg.MaxUses != 0 {
+		return nil, errors.New("tcp: DialPeer: DialConfig.MaxAge, MaxIdle or MaxUses is set, but the other end may have taken what would be replaced")
 	}
 	d, servers, err := cfg.dialer()
 	if err != nil {

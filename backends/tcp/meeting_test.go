@@ -394,6 +394,8 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 	}
 	_, err := DialPeer(DialConfig{Addr: "127.0.0.1:1", Prepare: func(context.Context, *Conn) error { return nil }})
 	says(t, err, "Prepare")
+	_, err = DialPeer(DialConfig{Addr: "127.0.0.1:1", MaxAge: time.Hour})
+	says(t, err, "MaxAge")
 	_, err = DialPeer(DialConfig{})
 	says(t, err, "Addr")
 }
