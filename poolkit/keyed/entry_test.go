@@ -47,7 +47,10 @@ func TestAPoolIsNotClosedBetweenItsMakingAndItsFirstUse(t *testing.T) {
 				p.fold()
 				p.expire()
 			}
-			if e.state != open {
+			p.mu.Lock()
+			state := e.state
+			p.mu.Unlock()
+			if state != open {
 				t.Fatalf("a pool was closed before whoever asked for it could use it; found: %t", again)
 			}
 			if err := p.pinned(e, func(*poolkit.Pool[*int]) error { return nil }); err != nil {
