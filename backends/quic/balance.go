@@ -19,7 +19,7 @@ func (d *dialer) eject(addr netip.AddrPort) {
 	}
 	pause := time.Duration(0)
 	for _, l := range d.open() {
-		if l.addr == addr {
+		if l.addr == addr && l.settled() {
 			time.AfterFunc(pause, l.probe)
 			pause += probeSpacing
 		}

@@ -109,6 +109,23 @@ func TestWithASecretAndEarlyDataARestartedServerCostsOneRoundTrip(t *testing.T) 
 	})
 }
 
+func TestAStreamWantedAfterTheEarlyDataWaitsForTheHandshake(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.early()
+		conf := w.acquainted()
+		begun := time.Now()
+		client := w.dial(DialConfig{MinCapacity: 10, MaxCapacity: 20, TLS: conf, EarlyData: true})
+		time.Sleep(rtt / 2)
+		client.Resize(11, 20)
+		if err := client.WaitReady(t.Context(), 11); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); took != 2*rtt {
+			t.Errorf("the eleventh stream is there after %v, want one round trip after the handshake", took)
+		}
+	})
+}
+
 // What an attacker can do with early data is to send again what he has recorded.
 func TestRecordedEarlyDataMakesNoStreams(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

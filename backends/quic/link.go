@@ -125,6 +125,16 @@ func (l *link) establish(ctx context.Context) {
 	}
 }
 
+// settled reports whether the handshake is complete, or has failed.
+func (l *link) settled() bool {
+	select {
+	case <-l.established:
+		return true
+	default:
+		return false
+	}
+}
+
 // await returns once the handshake is complete.
 func (l *link) await(ctx context.Context) error {
 	select {
@@ -133,6 +143,16 @@ func (l *link) await(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// openable returns once streams may be opened. quic-go has a data race where one opens
+// while the answer to early data arrives (its issue 4303), so early data is for those who
+// come in the first quarter of a round trip. The others wait for the handshake.
+func (l *link) openable(ctx context.Context) error {
+	if !l.settled() && time.Since(l.made) < l.ConnectionStats().SmoothedRTT/4 {
+		return nil
+	}
+	return l.await(ctx)
 }
 
 // errAgain says that a stream is to be dialled again: the connection is not its shard's
@@ -148,6 +168,9 @@ func (l *link) alive() bool {
 // have sent again, and the answer to it may be an attacker's too: the stream counts
 // when the handshake is complete.
 func (l *link) dial(ctx context.Context) (id poolkit.ID, s *quicgo.Stream, err error) {
+	if err := l.openable(ctx); err != nil {
+		return id, nil, err
+	}
 	s, err = l.open(ctx)
 	if err != nil {
 		return id, nil, err

@@ -131,9 +131,12 @@ func (d *dialer) move() {
 	moves.Wait()
 }
 
-// move moves a connection to the latest socket (RFC 9000, section 9): once the server
-// has answered there.
+// move moves a connection to the latest socket once the server has answered there. It
+// has to wait for the end of the handshake (RFC 9000, section 9).
 func (l *link) move(ctx context.Context) error {
+	if err := l.await(ctx); err != nil {
+		return err
+	}
 	s, err := l.carrier.dialer.sockets.use()
 	if err != nil {
 		return err
