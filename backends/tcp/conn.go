@@ -267,6 +267,9 @@ func (c *Conn) end() error {
 // for it, TLS's word that it ends is left out.
 func (c *Conn) finish() error {
 	c.depart()
+	if c.socket != nil {
+		c.socket.drop()
+	}
 	if c.wire != nil {
 		c.wire.hasty.Store(true)
 	}

@@ -233,3 +233,46 @@ func TestThePoolsEndClosesEveryConnection(t *testing.T) {
 		eventually(t, "the server has connections still", func() bool { return s.open() == 0 })
 	})
 }
+
+// A TLS client has session tickets that it has not read when it has only written. Were
+// they left in the socket, closing it would reset the connection.
+func TestWhatIsWrittenBeforeCloseArrivesThoughNothingWasRead(t *testing.T) {
+	conf, trusts := certificate(t)
+	conf.ClientAuth = tls.RequestClientCert                    // see lateTickets
+	message := bytes.Repeat([]byte("0123456789abcdef"), 1<<13) // 128 KiB
+	type heard struct {
+		n   int
+		err error
+	}
+	for range 20 {
+		all, closed := make(chan heard, 1), make(chan struct{})
+		s := startUpstream(t, conf, func(conn net.Conn) {
+			// It fits where it is sent, and not where it is received.
+			_ = conn.(*tls.Conn).NetConn().(*net.TCPConn).SetReadBuffer(len(message) / 4)
+			<-closed
+			got, err := io.ReadAll(conn)
+			if len(got) > 0 { // else it is one that nobody has used
+				all <- heard{len(got), err}
+			}
+			conn.Close()
+		})
+		p, err := Dial(DialConfig{Addr: s.addr, TLS: trusts, MinCapacity: 1, MaxCapacity: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := acquire(t, p).Conn()
+		if err := c.raw.(*net.TCPConn).SetWriteBuffer(2 * len(message)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write(message); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		close(closed)
+		if h := <-all; h.n != len(message) || h.err != nil {
+			t.Errorf("%d bytes of %d arrived, then %v", h.n, len(message), h.err)
+		}
+		p.Close()
+		s.stop()
+	}
+}
