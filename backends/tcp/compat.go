@@ -70,14 +70,21 @@ func NewClientPool(
 		if dialer == nil {
 			return nil, poolkit.Permanent(errors.New("the dialer is nil: pass a function that connects to the server"))
 		}
-		cfg := meetings(hooks)
+		cfg := connections(hooks)
+		meetings(&cfg)
 		d := newPatient(dialer, conf, keepAliveEvery(keepAlive))
 		cfg.Dialer = d
+		cfg.DialTimeout = exchangeTimeout
 		cfg.NewestFirst = true
 		cfg.MinCapacity, cfg.MaxCapacity = minCap, maxCap
 		cfg.Places = max(largest, 2*maxCap)
 		cfg.Sizing = &sizing.Stepwise{MinInterval: minIvl, MaxInterval: maxIvl}
-		return run(cfg, &d.lookout)
+		d.lookout = hire()
+		cfg.Closed = func() error {
+			dismiss()
+			return nil
+		}
+		return start(cfg)
 	})
 }
 
@@ -121,7 +128,9 @@ func NewServerPool(
 			keepAlive: keepAliveEvery(keepAlive),
 			gentle:    true,
 		}
-		return a.pool(maxCap, new(poolkit.ID), hooks)
+		cfg := a.core(maxCap, hooks)
+		cfg.FirstID = new(poolkit.ID)
+		return start(cfg)
 	})
 	p.listener = listener
 	return p

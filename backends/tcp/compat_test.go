@@ -651,3 +651,32 @@ func TestADialerMayReturnAConnectionOfTLS(t *testing.T) {
 	s.Close()
 	eventually(t, "what has ended is idle", func() bool { return client.shared.Core().Stats().Lost > lost })
 }
+
+func TestManyCyclesOfCompatibilityPoolsReturnAllPlaces(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *site) {
+		server, client := w.compat(32)
+		var left atomic.Int64
+		left.Store(int64(cycles(w)))
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for left.Add(-1) >= 0 {
+					id, s, err := server.IncomingGet(patience)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					c, err := client.OutgoingGet(id, patience)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					s.Close()
+					c.Close()
+				}
+			})
+		}
+		wg.Wait()
+		settled(t, 32, server.shared.Core(), client.shared.Core())
+	})
+}

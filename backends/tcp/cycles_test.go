@@ -60,35 +60,6 @@ func TestManyCyclesReturnAllPlacesOnBothEnds(t *testing.T) {
 	})
 }
 
-func TestManyCyclesOfCompatibilityPoolsReturnAllPlaces(t *testing.T) {
-	eachWay(t, func(t *testing.T, w *site) {
-		server, client := w.compat(32)
-		var left atomic.Int64
-		left.Store(int64(cycles(w)))
-		var wg sync.WaitGroup
-		for range 8 {
-			wg.Go(func() {
-				for left.Add(-1) >= 0 {
-					id, s, err := server.IncomingGet(patience)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					c, err := client.OutgoingGet(id, patience)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					s.Close()
-					c.Close()
-				}
-			})
-		}
-		wg.Wait()
-		settled(t, 32, server.shared.Core(), client.shared.Core())
-	})
-}
-
 // isReset reports whether an error says that the peer has ended a connection.
 func isReset(err error) bool {
 	var op *net.OpError

@@ -32,12 +32,8 @@ func DialPeer(cfg DialConfig) (*poolkit.Pool[*Conn], error) {
 		return nil, err
 	}
 	d.meets = true
-	core := meetings(cfg.Hooks)
-	core.Dialer = d
+	core := cfg.core(d)
+	meetings(&core)
 	core.NewestFirst = servers == 1
-	core.MinCapacity, core.MaxCapacity, core.Places = cfg.bounds()
-	core.Sizing = cfg.Sizing
-	core.MaxDialing = cfg.MaxDialing
-	core.DialTimeout = cfg.DialTimeout
-	return run(core, &d.lookout)
+	return start(core)
 }

@@ -7,8 +7,10 @@
 // API. Whoever needs one acquires it and releases it for the next. Package
 // poolkit/poolnet puts clients of databases, caches and HTTP on top of it, as they are.
 //
-// Listen and DialPeer are for two programs that both use this package and meet on
-// the same connections, each of which has an ID that both ends know.
+// [Listen] and [DialPeer] are for two programs that both use this package and meet on
+// the same connections, each of which has an ID that both ends know. [NewClientPool] and
+// [NewServerPool] are the same in the shape of package quic's compatibility API, for
+// tunnels that can use either.
 //
 // # What is seen of a connection's end
 //
@@ -55,4 +57,38 @@
 // Apart from those of package poolkit there is one for the process, as long as there is a
 // pool with a socket: it waits for the end of all of them. [poolkit.Pool.Close] of the
 // last pool waits for it.
+//
+// # The wire
+//
+// When a connection of DialPeer is up, and with it TLS if that is used, the server sends
+// the four bytes of the connection's ID. The client sends nothing. From then on the
+// connection belongs to the applications: either end can take it from its pool, any or by
+// ID. The client reads those four bytes and not one more: what follows is for whoever takes
+// the connection.
+//
+// Setting up a connection takes a client one round trip for TCP, one for TLS 1.3, and one
+// for the ID.
+//
+// # An idle connection that the other end has taken
+//
+// There is no word on the wire for taking a connection: the other end has taken it when its
+// bytes arrive. An idle connection that the other end has closed without a byte leaves its
+// pool at once. One that it has closed after some bytes is kept for a minute for who asks
+// for its ID, which may be on its way; nobody else gets it any more.
+//
+// # What an ID is
+//
+// IDs are names, not secrets. A new one is drawn from crypto/rand, so that two are seldom
+// the same, but 32 bits can be guessed, and both ends know those of all their connections.
+// At a server of several clients, an ID that was told by one client may well name a
+// connection of another's. [Conn.ConnectionState] and [Conn.RemoteAddr] say whose it is.
+//
+// # What a server is protected from
+//
+// TLS proves who is there: to tell clients apart, ask for certificates. Apart from that a
+// server protects itself from those who want to do harm, or do it by mistake. Only
+// addresses that are allowed may connect, no address may take all there is ([Limits]), and
+// a connection that has no ID after ten seconds is ended. Who is refused is refused before
+// a byte is read or written. While the process has no descriptors left, the server waits,
+// at most two and a half seconds at a time, and goes on when it has some.
 package tcp

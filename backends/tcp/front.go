@@ -126,12 +126,7 @@ func Dial(cfg DialConfig) (*poolkit.Pool[*Conn], error) {
 	}
 	core := cfg.core(d)
 	core.NewestFirst = servers == 1
-	p, err := poolkit.New(core)
-	if err != nil {
-		dismiss()
-		return nil, fmt.Errorf("tcp: %w", err)
-	}
-	return p, nil
+	return start(core)
 }
 
 // core returns the configuration of a pool over d. Its Closed has to be called, once.

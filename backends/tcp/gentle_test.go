@@ -328,6 +328,8 @@ func TestWhatWasWrittenBeforeCloseArrivesWhateverThePeerSends(t *testing.T) {
 	})
 }
 
+func abort(c *Conn) { _ = c.Abort() } // always nil
+
 func TestAPeerThatOnlyClosesFreesThePlaceOnBothSides(t *testing.T) {
 	gently(t, func(t *testing.T, a, b *Conn, pools [2]*Pool) {
 		a.Close()
@@ -343,10 +345,10 @@ func TestAPeerThatOnlyClosesFreesThePlaceOnBothSides(t *testing.T) {
 func TestClosingInEveryOrderFreesThePlace(t *testing.T) {
 	closes := map[string]func(c *Conn){
 		"Close twice":      func(c *Conn) { c.Close(); c.Close() },
-		"Abort":            func(c *Conn) { _ = c.Abort() },
-		"Abort twice":      func(c *Conn) { _, _ = c.Abort(), c.Abort() },
-		"Close, Abort":     func(c *Conn) { _, _ = c.Close(), c.Abort() },
-		"Abort, Close":     func(c *Conn) { _, _ = c.Abort(), c.Close() },
+		"Abort":            abort,
+		"Abort twice":      func(c *Conn) { abort(c); abort(c) },
+		"Close, Abort":     func(c *Conn) { c.Close(); abort(c) },
+		"Abort, Close":     func(c *Conn) { abort(c); c.Close() },
 		"CloseWrite first": func(c *Conn) { c.CloseWrite(); c.Close() },
 		"at once": func(c *Conn) {
 			for _, end := range []func() error{c.Close, c.Abort, c.CloseWrite, c.Close} {
@@ -375,7 +377,7 @@ func TestAbortIsNoCleanEnd(t *testing.T) {
 		if _, err := a.Write([]byte("half a mess")); err != nil {
 			t.Fatal(err)
 		}
-		_ = a.Abort()
+		abort(a)
 		if n := pools[0].shared.Core().Stats().OnLoan; n != 0 {
 			t.Errorf("%d connections in use after Abort", n)
 		}

@@ -86,7 +86,7 @@ func Listen(cfg ListenConfig) (*poolkit.Pool[*Conn], error) {
 		keepAlive: (&DialConfig{KeepAlive: cfg.KeepAlive}).netDialer().KeepAliveConfig,
 		name:      cfg.Peer,
 	}
-	return a.pool(capacity, nil, cfg.Hooks)
+	return start(a.core(capacity, cfg.Hooks))
 }
 
 // defaultCapacity is that of a pool of poolkit.
@@ -100,19 +100,20 @@ func checkServerTLS(conf *tls.Config) error {
 	return nil
 }
 
-// pool returns a running pool over a.
-func (a *acceptor) pool(capacity int, firstID *poolkit.ID, hooks poolkit.Hooks) (*poolkit.Pool[*Conn], error) {
-	cfg := meetings(hooks)
+// core returns the configuration of a pool over a. Its Closed has to be called, once.
+func (a *acceptor) core(capacity int, hooks poolkit.Hooks) poolkit.Config[*Conn] {
+	cfg := connections(hooks)
+	meetings(&cfg)
 	cfg.Acceptor = a
+	cfg.DialTimeout = exchangeTimeout
 	cfg.Places = math.MaxInt // the guard sees to that
 	cfg.Peer = (*Conn).Peer
 	cfg.MinCapacity, cfg.MaxCapacity = capacity, capacity
 	cfg.Sizing = sizing.Fixed(capacity)
-	cfg.FirstID = firstID
-	cfg.Closed = a.close
-	p, err := run(cfg, &a.lookout)
-	if err != nil {
-		return nil, errors.Join(err, a.close())
+	a.lookout = hire()
+	cfg.Closed = func() error {
+		defer dismiss()
+		return a.close()
 	}
-	return p, nil
+	return cfg
 }

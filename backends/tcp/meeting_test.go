@@ -145,36 +145,6 @@ func TestBytesThatArriveBeforeAnybodyTakesAConnectionAreKept(t *testing.T) {
 	})
 }
 
-// Whoever took it has nothing more to say: it is only for who knows its ID.
-func TestAConnectionThatThePeerHasTakenAndEndedIsLentByItsIDOnly(t *testing.T) {
-	eachWay(t, func(t *testing.T, w *site) {
-		server, client := w.pair(3)
-		for _, ends := range [][2]*pool{{server, client}, {client, server}} {
-			from, to := ends[0], ends[1]
-			l := acquire(t, from)
-			if _, err := io.WriteString(l.Conn(), "it was me"); err != nil {
-				t.Fatal(err)
-			}
-			l.Release()
-			eventually(t, "it is lent to anybody", func() bool { return to.Stats().Closing == 1 })
-			settledBut(t, 3, 1, to)
-			others := []lease{acquire(t, to), acquire(t, to), acquire(t, to)}
-			for _, o := range others {
-				if o.ID() == l.ID() {
-					t.Error("it was lent to anybody")
-				}
-				o.Release()
-			}
-			other := acquireID(t, to, l.ID())
-			if got, err := io.ReadAll(other.Conn()); err != nil || string(got) != "it was me" {
-				t.Errorf("%q, %v", got, err)
-			}
-			other.Release()
-		}
-		settled(t, 3, server, client)
-	})
-}
-
 func TestAnIdleConnectionThatThePeerEndsLeavesAtOnce(t *testing.T) {
 	eachWay(t, func(t *testing.T, w *site) {
 		server, client := w.pair(3)

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vistone/poolkit/poolkit"
@@ -17,33 +18,20 @@ func connections(hooks poolkit.Hooks) poolkit.Config[*Conn] {
 	}
 }
 
-// run returns a running pool, and sets the lookout of its connections before.
-func run(cfg poolkit.Config[*Conn], l **lookout) (*poolkit.Pool[*Conn], error) {
-	*l = hire()
-	closed := cfg.Closed
-	cfg.Closed = func() error {
-		defer dismiss()
-		if closed == nil {
-			return nil
-		}
-		return closed()
-	}
-	p, err := poolkit.New(cfg)
-	if err != nil {
-		dismiss()
-		return nil, fmt.Errorf("tcp: %w", err)
-	}
-	return p, nil
-}
-
-// meetings is what the rendezvous pools of both ends have in common. All connections are
-// on one shard: none depends on another.
-func meetings(hooks poolkit.Hooks) poolkit.Config[*Conn] {
-	cfg := connections(hooks)
+// meetings makes cfg that of a rendezvous pool. All connections are on one shard: none
+// depends on another.
+func meetings(cfg *poolkit.Config[*Conn]) {
 	cfg.Watch = attend
 	cfg.Healthy = fit
 	cfg.SingleUse = true
-	cfg.DialTimeout = exchangeTimeout
 	cfg.MaxShards = 1
-	return cfg
+}
+
+// start returns a running pool. Where that fails it has called cfg.Closed.
+func start(cfg poolkit.Config[*Conn]) (*poolkit.Pool[*Conn], error) {
+	p, err := poolkit.New(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("tcp: %w", errors.Join(err, cfg.Closed()))
+	}
+	return p, nil
 }
