@@ -123,13 +123,12 @@ func isTimeout(err error) bool {
 func handshakeError(server string, err error) error {
 	wrapped := fmt.Errorf("TLS handshake with %s: %w", server, err)
 	var (
-		header    tls.RecordHeaderError
-		host      x509.HostnameError
-		authority x509.UnknownAuthorityError
-		unverifed *tls.CertificateVerificationError
-		mismatch  *trust.MismatchError
-		remote    *net.OpError
-		alert     tls.AlertError
+		header     tls.RecordHeaderError
+		host       x509.HostnameError
+		authority  x509.UnknownAuthorityError
+		unverified *tls.CertificateVerificationError
+		mismatch   *trust.MismatchError
+		remote     *net.OpError
 	)
 	advice := ""
 	switch {
@@ -138,11 +137,11 @@ func handshakeError(server string, err error) error {
 		advice = ": set TLS.ServerName to a name that the certificate has, or correct the address"
 	case errors.As(err, &authority):
 		advice = ": set TLS.RootCAs to who has issued the certificate, or Trust to its key"
-	case errors.As(err, &unverifed):
+	case errors.As(err, &unverified):
 		advice = ": the server needs another certificate, or we another clock"
 	case errors.As(err, &header):
 		advice = ": no TLS is spoken there: leave TLS and Trust out, or correct the port"
-	case errors.As(err, &remote) && remote.Op == "remote error", errors.As(err, &alert):
+	case errors.As(err, &remote) && remote.Op == "remote error":
 		advice = ": the server refused what TLS offered: look at its certificates, versions and protocols"
 	case isTimeout(err):
 		return fmt.Errorf("%w: it let us in and said nothing", wrapped)

@@ -163,6 +163,9 @@ func (cfg *DialConfig) dialer() (d *dialer, servers int, err error) {
 			return nil, 0, fmt.Errorf("tcp: DialConfig.Trust: %w", err)
 		}
 	}
+	if cfg.TLS != nil && cfg.TLS.Renegotiation != tls.RenegotiateNever {
+		return nil, 0, errors.New("tcp: DialConfig.TLS allows renegotiation: idle connections cannot renegotiate, leave it out")
+	}
 	if cfg.TLS != nil || cfg.Trust != nil {
 		d.tls = cfg.TLS.Clone()
 		if d.tls == nil {

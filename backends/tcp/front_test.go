@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ func TestBadConfigurationsAreRefusedAtOnce(t *testing.T) {
 		"too high a port":     {DialConfig{Addr: "db:65536"}, "has no port"},
 		"an unknown service":  {DialConfig{Addr: "db:nonesuch"}, "has no port"},
 		"no pins":             {DialConfig{Addr: "db:1", Trust: trust.Pins{}}, "DialConfig.Trust"},
+		"renegotiation":       {DialConfig{Addr: "db:1", TLS: &tls.Config{Renegotiation: tls.RenegotiateFreelyAsClient}}, "leave it out"},
 		"a negative timeout":  {DialConfig{Addr: "db:1", DialTimeout: -1}, "DialTimeout is negative"},
 		"a negative bound":    {DialConfig{Addr: "db:1", MaxOpen: -1}, "MaxOpen is -1"},
 		"no room":             {DialConfig{Addr: "db:1", MinCapacity: 10, MaxCapacity: 10, MaxOpen: 9}, "at least MinCapacity, 10"},

@@ -35,10 +35,8 @@ func (t *trial) run(ctx context.Context, last bool) (*Conn, error) {
 			}
 			return nil, problems.join()
 		}
-		addr := raw.RemoteAddr()
-		c, err := t.setUp(ctx, raw)
-		how := blame(ctx, err)
-		t.addresses.triedAddr(addr.String(), how, time.Now())
+		addr := raw.RemoteAddr().String()
+		c, how, err := t.tryOut(ctx, raw, addr)
 		if err == nil {
 			return c, nil
 		}
@@ -46,8 +44,15 @@ func (t *trial) run(ctx context.Context, last bool) (*Conn, error) {
 		if how != failed || t.dial != nil || ctx.Err() != nil {
 			return nil, problems.join()
 		}
-		t.unfit = append(t.unfit, addr.String())
+		t.unfit = append(t.unfit, addr)
 	}
+}
+
+// tryOut makes an open connection fit for use, and notes what that says of its address.
+func (t *trial) tryOut(ctx context.Context, raw net.Conn, addr string) (c *Conn, how outcome, err error) {
+	defer func() { t.addresses.triedAddr(addr, how, time.Now()) }() // also after the end of the goroutine
+	c, err = t.setUp(ctx, raw)
+	return c, blame(ctx, err), err
 }
 
 // reach opens a connection to any address of the server.

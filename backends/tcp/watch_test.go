@@ -371,3 +371,30 @@ func TestAConnectionWithoutTLSAnyMoreIsNotLent(t *testing.T) {
 	eventually(t, "the alert does not arrive", func() bool { return l.Conn().socket.look() == waiting })
 	notLent(t, p, l.ID(), "after the server had ended TLS")
 }
+
+// What TLS allocates for each record that it looks for is the only allocation.
+func TestAHitAllocatesNothing(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector allocates")
+	}
+	both(t, func(t *testing.T, secure bool) {
+		_, cfg := serverThat(t, secure, echo)
+		p := poolOf(t, 1, cfg)
+		for name, most := range map[string]float64{"unused": 0, "used": map[bool]float64{false: 0, true: 1}[secure]} {
+			allocs := testing.AllocsPerRun(100, func() {
+				l, err := p.Acquire(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if name == "used" {
+					l.Conn().dirty.Store(true)
+					l.Conn().used.Store(true)
+				}
+				l.Release()
+			})
+			if allocs > most {
+				t.Errorf("a hit, %s, allocates %v times, want %v at most", name, allocs, most)
+			}
+		}
+	})
+}
