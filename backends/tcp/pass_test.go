@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -198,4 +200,25 @@ func namedPool(t *testing.T, cfg DialConfig, names *net.Resolver) (*pool, *diale
 	}
 	t.Cleanup(func() { p.Close() })
 	return p, d
+}
+
+func TestAnAddressIsTriedAgainAfterPrepareEndedItsGoroutine(t *testing.T) {
+	server, cfg := serverThat(t, false, echo)
+	cfg.Prepare = func(context.Context, *Conn) error {
+		runtime.Goexit()
+		return nil
+	}
+	d, _, err := cfg.dialer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	core := cfg.core(d)
+	defer core.Closed()
+	d.addresses.triedAddr(server.addr, failed, time.Now().Add(-ejectionFirst))
+	var work sync.WaitGroup
+	work.Go(func() { _, _, _ = d.Dial(t.Context(), 0) }) // does not return
+	work.Wait()
+	if !d.addresses.tryAddr(server.addr, time.Now()) {
+		t.Error("the address counts as being tried still")
+	}
 }
