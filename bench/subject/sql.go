@@ -46,7 +46,7 @@ func (w *sqlWorker) Give() { must(w.taken.Close()) }
 // connector and conn are a driver whose connections lead nowhere.
 type (
 	connector struct{}
-	conn      struct{ member }
+	conn      member
 )
 
 var errNoStatements = errors.New("this driver has connections and nothing else")
