@@ -51,6 +51,9 @@ func Compare(e Effort, cores int, runs []Run) []Series {
 			if round%2 > 0 {
 				k = len(runs) - 1 - k
 			}
+			if !e.Smoke {
+				settle(cores)
+			}
 			s := sample(runs[k], e.Length)
 			if round >= warming {
 				all[k] = append(all[k], s)
