@@ -26,7 +26,7 @@ func loopback() network {
 		},
 		close: func() {
 			for _, s := range all {
-				s.Close()
+				must(s.Close())
 			}
 		},
 	}
@@ -52,7 +52,7 @@ func distant() network {
 		},
 		close: func() {
 			for _, s := range all {
-				s.Close()
+				must(s.Close())
 			}
 			must(sim.Close())
 		},
