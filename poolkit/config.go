@@ -80,7 +80,8 @@ type Config[C any] struct {
 	MinCapacity, MaxCapacity int
 
 	// Sizing moves the target within its bounds. The default is a
-	// [sizing.Stepwise] with intervals of 500 ms to 5 s.
+	// [sizing.Ladder] with a price of 30 s a wait: see docs/sizing.md. A policy that
+	// learns, as that does, serves one pool.
 	Sizing sizing.Policy
 
 	// Places is the number of members a shard can have open, idle or not; default

@@ -19,8 +19,6 @@ const (
 	defaultMaxShards     = 64
 	defaultMaxDialing    = 32
 	defaultDialTimeout   = 10 * time.Second
-	defaultMinInterval   = 500 * time.Millisecond
-	defaultMaxInterval   = 5 * time.Second
 	defaultCheckInterval = 30 * time.Second
 	defaultCheckTimeout  = 5 * time.Second
 )
@@ -67,7 +65,7 @@ func (cfg Config[C]) withDefaults() (Config[C], error) {
 		cfg.MinCapacity, cfg.MaxCapacity = defaultMinCapacity, defaultMaxCapacity
 	}
 	if cfg.Sizing == nil {
-		cfg.Sizing = &sizing.Stepwise{MinInterval: defaultMinInterval, MaxInterval: defaultMaxInterval}
+		cfg.Sizing = new(sizing.Ladder)
 	}
 	orDefault(&cfg.Places, defaultPlaces)
 	orDefault(&cfg.MaxShards, defaultMaxShards)

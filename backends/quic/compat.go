@@ -34,9 +34,10 @@ type Pool struct {
 //     bounds are swapped, non-positive ones are 1. Streams that are held do not
 //     count: they are replaced, on further connections when all places of the
 //     documented ones are held.
-//   - minIvl and maxIvl bound the interval between regular rounds, in which that
-//     number is adapted. Demand never waits for a round. Inverted bounds are swapped,
-//     non-positive ones are 1 s.
+//   - minIvl and maxIvl bound the interval between regular rounds, which is short while
+//     streams are taken and long in quiet. Demand never waits for a round: the number
+//     follows it at once, by what a wait is worth ([sizing.Ladder]). Inverted bounds are
+//     swapped, non-positive ones are 1 s.
 //   - keepAlive is the period of pings on a connection that is otherwise silent;
 //     non-positive means 10 s.
 //   - tlsCode says how the server is verified: "0" not at all, "1" not at all, meant
@@ -79,7 +80,7 @@ func newClientPool(
 			hasty(addrResolver),
 			tlsConf, clientSettings(keepAlive), socket)
 		d.partings = &alarms{delay: patience}
-		policy := &sizing.Stepwise{MinInterval: minIvl, MaxInterval: maxIvl}
+		policy := &sizing.Ladder{MinInterval: minIvl, MaxInterval: maxIvl}
 		return poolkit.New(d.poolConfig(minCap, maxCap, policy, hooks))
 	})
 }

@@ -39,9 +39,10 @@ type Pool struct {
 //   - minCap and maxCap bound the number of idle connections the pool keeps. Inverted
 //     bounds are swapped, non-positive ones are 1. Connections that are held do not
 //     count: they are replaced, until 8192 are open, or twice maxCap.
-//   - minIvl and maxIvl bound the interval between regular rounds, in which that
-//     number is adapted. Demand never waits for a round. Inverted bounds are swapped,
-//     non-positive ones are 1 s.
+//   - minIvl and maxIvl bound the interval between regular rounds, which is short while
+//     connections are taken and long in quiet. Demand never waits for a round: the number
+//     follows it at once, by what a wait is worth ([sizing.Ladder]). Inverted bounds are
+//     swapped, non-positive ones are 1 s.
 //   - keepAlive is after how much silence TCP asks whether the peer is still there, which
 //     is given up when it has not answered for as long again; non-positive means the
 //     default of [DialConfig]. It is set on connections of package net.
@@ -78,7 +79,7 @@ func NewClientPool(
 		cfg.NewestFirst = true
 		cfg.MinCapacity, cfg.MaxCapacity = minCap, maxCap
 		cfg.Places = max(largest, 2*maxCap)
-		cfg.Sizing = &sizing.Stepwise{MinInterval: minIvl, MaxInterval: maxIvl}
+		cfg.Sizing = &sizing.Ladder{MinInterval: minIvl, MaxInterval: maxIvl}
 		d.lookout = hire()
 		cfg.Closed = func() error {
 			dismiss()
