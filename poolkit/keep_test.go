@@ -358,6 +358,37 @@ func TestSingleUsePoolsTrimWithinTwoSteps(t *testing.T) {
 	})
 }
 
+// However often the policy is asked.
+func TestSurplusOfSingleUseServesATakeSoonAfter(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: 100 * time.Millisecond}
+		cfg := w.config(3)
+		cfg.SingleUse = true
+		cfg.Sizing = policy(func(sizing.Observation) sizing.Decision {
+			return sizing.Decision{Target: 3, Wait: 10 * time.Millisecond}
+		})
+		p := open(t, w, cfg)
+		ready(t, p)
+		after(time.Second)
+		for range 3 {
+			acquire(t, p).Release()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := p.Acquire(ctx); err == nil {
+			t.Error("a fourth was ready")
+		}
+		after(300 * time.Millisecond)
+		dials := w.dialled()
+		acquire(t, p).Release()
+		after(time.Second)
+		expect(t, p, "after the next take", 3, 0, 0, 0)
+		if n := w.dialled() - dials; n != 0 {
+			t.Errorf("%d dials for it, want the surplus to have served it", n)
+		}
+	})
+}
+
 func TestASlowShutOfSurplusDoesNotHoldUpRecovery(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := &world{}

@@ -23,7 +23,7 @@ const (
 	disbelieved = 2   // takes
 )
 
-func (f *forecast) step(takes int, elapsed, lead, price time.Duration) {
+func (f *forecast) step(takes, most int, elapsed, lead, price time.Duration) {
 	if elapsed <= 0 {
 		return
 	}
@@ -35,9 +35,8 @@ func (f *forecast) step(takes int, elapsed, lead, price time.Duration) {
 	if f.fast > f.slow {
 		f.rate = min(f.fast, f.slow*(f.fast*tau+disbelieved)/(f.slow*tau+disbelieved))
 	}
-	changed := f.spread.step(takes, elapsed, lead, f.rate)
-	if changed {
-		f.find(lead, price)
+	if f.spread.step(takes, elapsed, lead, f.rate) { // once in a lead time
+		f.find(most, lead, price)
 	}
 }
 
@@ -47,16 +46,20 @@ func seconds(d time.Duration) float64 { return float64(d) * 1e-9 }
 // kept is nearly exp(−x), in a third of the time.
 func kept(x float64) float64 { return 1 / (1 + x + x*x/2) }
 
-// find looks for the highest rung that is needed once in price or more often. The k-th
+// find looks for the highest rung, up to most, that is needed once in price or more often. The k-th
 // is needed when a take comes while k−1 replacements are on their way: with a rate of
 // r and m on their way on average, r × P(Poisson(m) = k−1) times a second. Takes that
 // come in bunches are reckoned with as fewer takes of more members each.
-func (f *forecast) find(lead, price time.Duration) {
+func (f *forecast) find(most int, lead, price time.Duration) {
 	bunch := f.spread.ratio()
 	rate, mean := f.rate/bunch, f.rate*seconds(lead)/bunch
 	least := bunch / (seconds(price) * rate)
 	if mean <= 0 || least >= 1 {
 		f.floor = 0
+		return
+	}
+	if mean >= float64(most) {
+		f.rung, f.floor = most, int(min(bunch*mean, math.MaxInt32))
 		return
 	}
 	// Probabilities fall from the mean upwards: walk from the rung found last.
@@ -66,7 +69,7 @@ func (f *forecast) find(lead, price time.Duration) {
 	if p == 0 { // too far away to walk
 		k, p = mode, poisson(mean, mode-1)
 	}
-	for p >= least {
+	for p >= least && k <= most {
 		p *= mean / float64(k)
 		k++
 	}

@@ -75,7 +75,7 @@ func (l *Ladder) Step(o Observation) Decision {
 		l.recent.add(l.now, min(o.Elapsed, onTake), o.Takes)
 		needed = l.recent.within(l.now, lead)
 		since = min(l.now, before+lead)
-		l.forecast.step(o.Takes, o.Elapsed, lead, price)
+		l.forecast.step(o.Takes, o.MaxCapacity, o.Elapsed, lead, price)
 	}
 	needed = min(needed, o.MaxCapacity)
 	l.growth.step(needed, l.rungs.held, l.now, lead)

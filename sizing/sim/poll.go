@@ -77,7 +77,7 @@ func (w World) Poll(d Demand, policy sizing.Policy) Result {
 			}
 		case p.next:
 			p.ask()
-		case p.death:
+		default: // somebody dies
 			before := p.idle.len
 			p.death = p.idle.outlive(p.now)
 			p.count(&p.Wasted, before-p.idle.len)

@@ -92,7 +92,7 @@ func (w World) Run(d Demand, policy sizing.Policy) Result {
 			p.ask()
 		case p.death:
 			p.bury()
-		case p.resume:
+		default: // a pause is over
 			p.resume = never
 		}
 		p.order()
