@@ -138,11 +138,11 @@ func TestLadderExpectsTheMostWhereTakesAreEndless(t *testing.T) {
 	s := newStock(&sizing.Ladder{}, 100*ms)
 	s.high = 50
 	for range 6000 {
-		s.take(1000)
+		s.take(100)
 		s.pass(10 * ms)
 	}
 	if d := s.d; d.Target != 50 || !strings.HasSuffix(d.Reason.String(), " are taken a second, but 50 is the most") {
-		t.Errorf("with 100 000 takes a second the target is %d, %q; want 50", d.Target, d.Reason)
+		t.Errorf("with 10 000 takes a second the target is %d, %q; want 50", d.Target, d.Reason)
 	}
 	s.pass(10 * time.Second)
 	s.expect(t, "ten seconds later", 50, "holding 50: the 50th spare was needed ")
