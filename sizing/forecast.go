@@ -17,7 +17,8 @@ type forecast struct {
 
 const (
 	// The rate is averaged over eight lead times, and not less than a tenth of a second.
-	// It takes two more takes than the price's average lets expect to believe in more.
+	// Where it is above the average over the price, two takes at that one are added, so
+	// that it takes more than a chance bunch to believe in it.
 	fastLeads   = 8
 	fastest     = 0.1 // seconds
 	disbelieved = 2   // takes

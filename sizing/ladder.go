@@ -15,8 +15,8 @@ import "time"
 //     given up sooner, after a fourth of that at least.
 //   - Rungs that takes at their present rate are going to need are held before they
 //     are needed.
-//   - When demand breaks its record, the target runs ahead of it for two lead times:
-//     the time that it takes to make a member.
+//   - When demand breaks its record, the target runs ahead of it for two lead times. A
+//     lead time is how long it takes to make a member.
 //
 // It reckons with the takes, how long members take to be made, and how many creations
 // fail; never with how many are idle or waiting. So there is nothing to oscillate.
@@ -25,7 +25,7 @@ import "time"
 type Ladder struct {
 	// Price is what avoiding one wait is worth: for how long one more member may stand
 	// idle for it. The default is 30 s; 10 s is lean, 100 s generous. In steady use there
-	// is then a wait in Price or less often, whatever the rate.
+	// is then about one wait in Price; a few where a thousand are taken a second.
 	Price time.Duration
 
 	// MinInterval and MaxInterval bound the time between two steps if nothing happens;
@@ -51,9 +51,8 @@ const (
 )
 
 // After a take there is a step within an eighth of a lead time, but no more often than
-// every shortestOnTake. That is as good as one at every take: with 20 ms, pools whose
-// members are made in 20 ms cost a tenth more, and those with 1 ms nearly twice as
-// much.
+// every shortestOnTake. That is as good as one at every take. Were it 20 ms, pools whose
+// members are made in 20 ms would cost a tenth more, and in 1 ms nearly twice as much.
 const (
 	stepsPerLead   = 8
 	shortestOnTake = 2 * time.Millisecond
