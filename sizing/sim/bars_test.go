@@ -15,12 +15,9 @@ func TestNobodyWaitsLongerThanAMemberTakesToBeMade(t *testing.T) {
 	longest := map[float64]time.Duration{0: 1250, 0.05: 1500} // of round trips of 1000
 	for failing, most := range longest {
 		var r ratios
-		cells := usual()
-		for i := range cells {
-			cells[i].Failing = failing
-		}
-		each(cells, func(c cell) {
-			got := c.ladder()
+		each(usual(), func(c cell) {
+			c.Failing = failing
+			got := c.Run(c.demand, &sizing.Ladder{Price: price})
 			r.add(c, max(got.Longest()-2*ms, 1).Seconds()/c.RTT.Seconds())
 			if limit := c.RTT*most/1000 + 2*ms; got.Longest() > limit || got.Lost > 0 {
 				t.Errorf("%v, %.0f %% of creations fail: somebody waited %v, want %v at most; %d gave up", c, 100*failing, got.Longest(), limit, got.Lost)

@@ -79,9 +79,10 @@ func TestTheDocumentSaysWhatWorkloadsCost(t *testing.T) {
 	for _, w := range sim.Workloads() {
 		var was, is, rate, best []sim.Result
 		known := true
-		for _, seed := range []uint64{1, 2} {
-			c := cell{demand: w.Demand(seed)}
-			c.RTT, c.Seed, c.MaxCapacity = 100*ms, seed, 1024
+		for _, c := range usual() {
+			if c.RTT != 100*ms || c.demand.Name != w.Name {
+				continue
+			}
 			was = append(was, original{5, 100 * ms, time.Second}.run(c))
 			is = append(is, c.ladder())
 			best = append(best, c.Offline(c.demand, price))

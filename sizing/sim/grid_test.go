@@ -25,17 +25,20 @@ func long() bool { return os.Getenv("POOLKIT_LONG") != "" }
 type cell struct {
 	sim.World
 	demand sim.Demand
+	ladder func() sim.Result // what a Ladder comes to there, reckoned once for all tests
 }
 
 func (c cell) String() string {
 	return fmt.Sprintf("%s, round trips of %v, seed %d", c.demand.Name, c.RTT, c.Seed)
 }
 
-func (c cell) ladder() sim.Result { return c.Run(c.demand, &sizing.Ladder{Price: price}) }
+func newCell(w sim.World, d sim.Demand) cell {
+	return cell{w, d, sync.OnceValue(func() sim.Result { return w.Run(d, &sizing.Ladder{Price: price}) })}
+}
 
 // usual is the grid that policies are judged on: every workload on round trips of 20 and
 // 100 ms, with two seeds, or ten in a long run.
-func usual() (cells []cell) {
+var usual = sync.OnceValue(func() (cells []cell) {
 	rtts, seeds := []time.Duration{20 * ms, 100 * ms}, 2
 	switch {
 	case underRace: // which finds nothing in one goroutine
@@ -46,14 +49,13 @@ func usual() (cells []cell) {
 	for _, rtt := range rtts {
 		for _, w := range sim.Workloads() {
 			for seed := range seeds {
-				c := cell{demand: w.Demand(uint64(seed + 1))}
-				c.RTT, c.Seed, c.MaxCapacity = rtt, uint64(seed+1), 1024
-				cells = append(cells, c)
+				world := sim.World{RTT: rtt, Seed: uint64(seed + 1), MaxCapacity: 1024}
+				cells = append(cells, newCell(world, w.Demand(world.Seed)))
 			}
 		}
 	}
 	return cells
-}
+})
 
 // each calls f with every cell, several at once.
 func each(cells []cell, f func(cell)) {

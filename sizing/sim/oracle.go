@@ -63,21 +63,10 @@ func (w World) Offline(d Demand, price time.Duration) Result {
 // and the time is the best for all of them.
 func (w World) Clairvoyant(d Demand, price time.Duration) Result {
 	w = w.withDefaults()
-	var best Result
-	for ahead := w.RTT; ahead <= 4*w.RTT; ahead += w.RTT / 50 {
-		if r := w.foresee(d, ahead); best.Length == 0 || r.Cost(price) < best.Cost(price) {
-			best = r
-		}
-	}
-	return best
-}
-
-// foresee is a run in which the making of a member begins that long before each take.
-func (w *World) foresee(d Demand, ahead time.Duration) Result {
 	chance := random(w.Seed*7919 + 17)
-	made := make([]time.Duration, len(d.Takes))
+	made := make([]time.Duration, len(d.Takes)) // when, if begun at the take
 	for i, take := range d.Takes {
-		made[i] = take - ahead
+		made[i] = take
 		for fails := true; fails; {
 			var lasts time.Duration
 			lasts, fails = w.creation(&chance)
@@ -85,6 +74,18 @@ func (w *World) foresee(d Demand, ahead time.Duration) Result {
 		}
 	}
 	slices.Sort(made)
+	var best Result
+	for n := range 151 { // from one round trip to four
+		ahead := w.RTT * time.Duration(50+n) / 50
+		if r := foresee(d, made, ahead); best.Length == 0 || r.Cost(price) < best.Cost(price) {
+			best = r
+		}
+	}
+	return best
+}
+
+// foresee is a run in which the making of a member begins that long before each take.
+func foresee(d Demand, made []time.Duration, ahead time.Duration) Result {
 	r := Result{Length: d.Length - d.WarmUp}
 	idle := time.Duration(0)
 	for i, take := range d.Takes {
@@ -92,7 +93,7 @@ func (w *World) foresee(d Demand, ahead time.Duration) Result {
 			continue
 		}
 		r.Gets++
-		if wait := made[i] - take; wait > 0 {
+		if wait := made[i] - ahead - take; wait > 0 {
 			r.Misses++
 			r.Waits = append(r.Waits, wait)
 		} else {

@@ -22,8 +22,10 @@ type rounds struct {
 	patient  fifo // since when callers have waited, in order; some no longer do
 	death    time.Duration
 
+	takes   []time.Duration // to come
 	target  int
 	missing int                // still to be made in this round
+	settled bool               // this round found nothing to do, nor will others until something happens
 	wait    time.Duration      // after the round
 	next    time.Duration      // when the next round begins; never while a batch is made
 	begun   time.Duration      // when the latest began
@@ -42,14 +44,10 @@ func (w World) Poll(d Demand, policy sizing.Policy) Result {
 	p := &rounds{
 		World: w, meter: newMeter(&w, &d), policy: policy,
 		chance: random(w.Seed*7919 + 17), ages: random(w.Seed*104_729 + 3),
-		death: never, look: never,
+		death: never, look: never, takes: d.Takes,
 	}
-	takes := d.Takes
 	for {
-		take, landing, giveUp := never, never, never
-		if len(takes) > 0 {
-			take = takes[0]
-		}
+		take, landing, giveUp := p.arrival(), never, never
 		if len(p.creating) > 0 {
 			landing = p.creating[0].due
 		}
@@ -63,7 +61,7 @@ func (w World) Poll(d Demand, policy sizing.Policy) Result {
 		p.advance(to, p.idle.len, len(p.creating), p.target)
 		switch to { //nolint:exhaustive // the times of what may happen next, not units
 		case take:
-			takes = takes[1:]
+			p.takes = p.takes[1:]
 			p.get()
 		case landing:
 			p.land()
@@ -95,6 +93,14 @@ func (w World) Poll(d Demand, policy sizing.Policy) Result {
 		}
 	}
 	return p.result(d.Length)
+}
+
+// arrival is when the next caller comes.
+func (p *rounds) arrival() time.Duration {
+	if len(p.takes) == 0 {
+		return never
+	}
+	return p.takes[0]
 }
 
 func (p *rounds) get() {
@@ -138,6 +144,7 @@ func (p *rounds) ask() {
 	p.target = max(p.MinCapacity, min(d.Target, p.MaxCapacity))
 	p.wait = max(d.Wait, shortestStep)
 	p.missing = p.target - p.idle.len
+	p.settled = d.Settled && p.missing <= 0 && p.waiting.len == 0
 	p.begun, p.next = p.now, never
 }
 
@@ -148,6 +155,9 @@ func (p *rounds) work() {
 	}
 	if p.missing <= 0 {
 		p.next = p.now + p.wait
+		if event := min(p.arrival(), p.death); p.settled && event > p.next {
+			p.next += (event - p.next + p.wait - 1) / p.wait * p.wait // the rounds until then find nothing to do
+		}
 		return
 	}
 	n := min(p.missing, batch)

@@ -20,6 +20,7 @@ type Original struct {
 // Step implements [sizing.Policy].
 func (p *Original) Step(o sizing.Observation) sizing.Decision {
 	const notch, low, high = 100 * time.Millisecond, 0.2, 0.8
+	before := *p
 	p.capacity = max(p.capacity, o.MinCapacity, 1)
 	if o.Elapsed > 0 {
 		switch idle := float64(o.Idle) / float64(p.capacity); {
@@ -37,7 +38,8 @@ func (p *Original) Step(o sizing.Observation) sizing.Decision {
 	}
 	p.capacity = max(o.MinCapacity, min(p.capacity, o.MaxCapacity))
 	p.interval = max(p.MinInterval, min(p.interval, p.MaxInterval))
-	return sizing.Decision{Target: p.capacity, Wait: p.interval}
+	quiet := o.Created == 0 && o.Failed == 0 && o.Takes == 0
+	return sizing.Decision{Target: p.capacity, Wait: p.interval, Settled: quiet && *p == before}
 }
 
 // Knative follows the autoscaler of Knative: every 2 s it looks at how many members
