@@ -15,7 +15,7 @@ import "time"
 //     given up sooner, after a fourth of that at least.
 //   - Rungs that takes at their present rate are going to need are held before they
 //     are needed.
-//   - When demand breaks its record, the target runs ahead of it for two lead times. A
+//   - When demand breaks its record, the target runs ahead of it for four lead times. A
 //     lead time is how long it takes to make a member.
 //
 // It reckons with the takes, how long members take to be made, and how many creations

@@ -98,7 +98,7 @@ func TestLadderTellsThisStory(t *testing.T) {
 	s.pass(50 * ms)
 	s.take(1)
 	s.pass(700 * ms)
-	s.expect(t, "two lead times later", 13, "holding 13: the 13th spare was needed ")
+	s.expect(t, "seven lead times later", 13, "holding 13: the 13th spare was needed ")
 	s.pass(28 * time.Second)
 	s.expect(t, "when that was 28 s ago", 13, "needed 28 s ago")
 	s.pass(3 * time.Second)

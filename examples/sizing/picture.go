@@ -31,7 +31,7 @@ const (
 	width  = 900
 	left   = 60
 	right  = 30
-	top    = 20
+	top    = 44
 	height = 90 // of a panel
 	gap    = 40 // above each, for its name
 	waits  = 26 // below each, for the waits
@@ -45,11 +45,12 @@ const (
 
 func (p *picture) svg() string {
 	var b strings.Builder
-	total := top + (height+gap)*(len(p.panels)+1) + waits*len(p.panels) + 30
+	total := top + (height+gap)*(len(p.panels)+1) + waits*len(p.panels) + 24
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n",
 		left+width+right, total, left+width+right, total)
 	b.WriteString(`<rect width="100%" height="100%" fill="white"/>` + "\n")
 	fmt.Fprintf(&b, `<text x="%d" y="22" font-size="16">%s</text>`+"\n", left, p.title)
+	fmt.Fprintf(&b, `<text x="%d" y="42" fill="#555555">blue: idle members; line: the target; red: the longest wait, from 1 ms to 10 s, logarithmic; what is too high for a picture is cut off</text>`+"\n", left)
 
 	y := top + gap
 	p.demand(&b, y)
@@ -59,7 +60,7 @@ func (p *picture) svg() string {
 		p.draw(&b, pl, y, most)
 		y += height + waits + gap
 	}
-	p.axis(&b, y-gap+14)
+	p.axis(&b, y-gap+18)
 	b.WriteString("</svg>\n")
 	return b.String()
 }
@@ -116,11 +117,16 @@ func (p *picture) draw(b *strings.Builder, pl panel, y int, most float64) {
 // axis is the time below all panels.
 func (p *picture) axis(b *strings.Builder, y int) {
 	length := p.every * time.Duration(len(p.panels[0].trace))
-	for i := range 7 {
-		t := length * time.Duration(i) / 6
-		fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", left+width*i/6, y, fmt.Sprintf("%.3g min", t.Minutes()))
+	step := time.Minute
+	for _, s := range []time.Duration{2, 5, 10, 20} {
+		if length/step > 8 {
+			step = s * time.Minute
+		}
 	}
-	fmt.Fprintf(b, `<text x="%d" y="%d" fill="#555555" font-size="10">blue: idle members; line: the target; red: the longest wait, from 1 ms to 10 s, logarithmic</text>`+"\n", left, y+14)
+	for t := time.Duration(0); t <= length; t += step {
+		x := left + int(width*t/length)
+		fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%.0f min</text>`+"\n", x, y, t.Minutes())
+	}
 }
 
 func label(b *strings.Builder, y int, name, summary string) {
