@@ -185,7 +185,7 @@ func (l *ledger[C]) takeBack(m *member[C]) (why Reason, back bool) {
 			return why, false
 		}
 	}
-	m.state = arriving
+	m.state = returning
 	return Ended, true
 }
 
@@ -212,7 +212,7 @@ func (l *ledger[C]) leave(m *member[C]) bool {
 // it is now to be shut. One that is being examined is shut by its examiner.
 func (l *ledger[C]) lose(m *member[C]) bool {
 	was := m.state
-	if was == arriving {
+	if was == arriving || was == returning {
 		m.lost = true
 	}
 	if !was.queued() && was != leaving {
@@ -240,42 +240,63 @@ func (l *ledger[C]) free(m *member[C]) {
 
 // move changes the state of a member in every book that knows it.
 func (l *ledger[C]) move(m *member[C], to memberState) {
-	from := m.place()
-	if was := m.state.queued(); was != to.queued() {
-		if was {
-			l.idle.remove(m)
-			l.lowWater = min(l.lowWater, l.idle.len)
-			l.dialled -= m.own()
-			if m.renewing {
-				l.stay(m)
-			}
-		} else {
-			l.idle.push(m)
-			l.dialled += m.own()
-			m.since = 0
-		}
+	from := m.state
+	if from.queued() && !to.queued() {
+		l.dequeue(m)
 	}
-	if m.state == leaving {
-		l.leavers--
+	if to.queued() && !from.queued() {
+		l.enqueue(m)
 	}
 	m.state = to
-	switch {
-	case to == leaving:
-		l.leavers++
-	case to == idle && l.maxAge > 0:
+	if from == checking && to == idle && l.maxAge > 0 {
 		l.age(m)
 	}
-	if now := m.place(); now != from {
-		l.peers.moved(m, from, now)
-		l.shards.Move(m.shard, from, now)
+	if from == leaving {
+		l.leavers--
+	}
+	if to == leaving {
+		l.leavers++
+	}
+	if was, is := places[from], places[to]; was != is {
+		l.peers.moved(m, was, is)
+		l.shards.Move(m.shard, was, is)
 	}
 	if to == onLoan {
-		l.mostLent = max(l.mostLent, l.shards.Total().OnLoan)
+		l.mostLent = max(l.mostLent, l.lent())
 	}
 	if l.share != nil {
 		l.share.moved(to, m.why)
 	}
 }
+
+// enqueue puts a member into the idle queues.
+func (l *ledger[C]) enqueue(m *member[C]) {
+	l.idle.push(m)
+	if m.peer != nil {
+		m.peer.idle.push(m)
+	}
+	l.dialled += m.own()
+	m.since = 0
+	if l.maxAge > 0 {
+		l.age(m)
+	}
+}
+
+// dequeue takes it out of them.
+func (l *ledger[C]) dequeue(m *member[C]) {
+	l.idle.remove(m)
+	if m.peer != nil {
+		m.peer.idle.remove(m)
+	}
+	l.lowWater = min(l.lowWater, l.idle.len)
+	l.dialled -= m.own()
+	if m.renewing {
+		l.stay(m)
+	}
+}
+
+// lent returns the number of members on loan, those that are coming back among them.
+func (l *ledger[C]) lent() int { return l.shards.Total().Landed - l.idle.len }
 
 // retarget moves the target, within its bounds. Whoever waits for as many members
 // as were wanted waits for no more than are.
@@ -288,7 +309,7 @@ func (l *ledger[C]) retarget(to int, countLoans bool) {
 // wanted is how many idle members to keep.
 func (l *ledger[C]) wanted() int {
 	if l.countLoans {
-		return max(l.minCapacity, l.target-l.shards.Total().OnLoan)
+		return max(l.minCapacity, l.target-l.lent())
 	}
 	return l.target
 }

@@ -49,10 +49,8 @@ func (w *model) checkPlaces() {
 				continue
 			}
 			switch a.state {
-			case idle, checking:
-				want.Idle++
-			case onLoan:
-				want.OnLoan++
+			case idle, checking, onLoan:
+				want.Landed++
 			case leaving, closing:
 				want.Closing++
 			default:
@@ -66,8 +64,7 @@ func (w *model) checkPlaces() {
 			w.fatalf("shard %d holds %+v, want %+v of %d places", i, got, want, w.cfg.Places)
 		}
 		sum.Promised += want.Promised
-		sum.Idle += want.Idle
-		sum.OnLoan += want.OnLoan
+		sum.Landed += want.Landed
 		sum.Closing += want.Closing
 	}
 	if got := w.l.shards.Total(); got != sum || got.Open() != len(w.tickets)+len(w.actors) {
@@ -122,7 +119,7 @@ func (w *model) checkIDs() {
 			claim(a.m.id, a.m)
 		}
 		switch state := a.m.state; {
-		case a.returning && state != arriving, !a.returning && state != a.state:
+		case a.returning && state != returning, !a.returning && state != a.state:
 			w.fatalf("member %v is in state %d, want %d (returning: %t)", a.m.id, state, a.state, a.returning)
 		}
 	}

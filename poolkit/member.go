@@ -7,32 +7,37 @@ import (
 )
 
 // member is one connection or stream of a pool, from its arrival until it is shut.
-// There are many, so the fields are in the order that takes the least room.
+// There are many, so the fields are in the order that takes the least room; those up to
+// the first of the links, which are used whenever it is lent and comes back, share a cache
+// line.
 type member[C any] struct {
-	pool  *Pool[C] // set by newMember, as are the next three, id and accepted
-	conn  C
-	made  time.Duration // since the pool began
-	shard int
+	id       ID     // set by newMember, as are accepted, pool, conn, shard and made
+	epoch    uint32 // the ledger's when it was promised
+	accepted bool   // the peer opened it
 
-	stop func() bool // ends the watch; belongs to whoever takes the member out of idle, or examines it
-
-	// The rest is part of the ledger, but for id and accepted.
-	links    [2]links[C]
-	peer     *peer[C]      // whose it is; nil in a pool that does not tell
-	loans    uint64        // how often it was lent: what a Lease is checked against
-	sequence uint64        // of its shard; 0 where they are not numbered
-	since    time.Duration // when it was first seen idle after it had become so; 0: not yet
-	checked  time.Duration // when a check last found it alive
-	epoch    uint32        // the ledger's when it was promised
-	id       ID
-	accepted bool // the peer opened it
+	// Part of the ledger.
 	state    memberState
-	lost     bool   // the watch fired while the member was arriving
+	lost     bool   // the watch fired while the member was arriving or returning
 	joined   bool   // it arrived, and was not turned away
 	untried  bool   // whoever gets it first is yet to find it alive; belongs to whoever that is
 	redeems  bool   // it arrived after failures, which end when it is found alive
 	renewing bool   // its replacement is on its way
 	why      Reason // once closing; with renewing, to be
+	loans    uint64 // how often it was lent: what a Lease is checked against
+
+	pool *Pool[C]
+	conn C
+
+	// Part of the ledger.
+	sequence uint64 // of its shard; 0 where they are not numbered
+	links    [2]links[C]
+	peer     *peer[C]      // whose it is; nil in a pool that does not tell
+	since    time.Duration // when it was first seen idle after it had become so; 0: not yet
+	checked  time.Duration // when a check last found it alive
+
+	shard int
+	made  time.Duration // since the pool began
+	stop  func() bool   // ends the watch; belongs to whoever takes the member out of idle, or examines it
 }
 
 // links connect a member with its neighbours in one queue.
@@ -47,35 +52,29 @@ const (
 type memberState uint8
 
 const (
-	arriving memberState = iota // watched, but not yet idle; or coming back from a loan
-	idle                        // in the idle queue
-	checking                    // there too, but being examined: it is lent to nobody
-	leaving                     // about to end: lent only to who asks for its ID
-	onLoan                      // a lease holds it
-	closing                     // being shut; nobody gets it any more
-	shut                        // gone from the books
+	arriving  memberState = iota // watched, but not yet idle
+	idle                         // in the idle queue
+	checking                     // there too, but being examined: it is lent to nobody
+	leaving                      // about to end: lent only to who asks for its ID
+	onLoan                       // a lease holds it
+	returning                    // the loan is over, but it is not yet idle
+	closing                      // being shut; nobody gets it any more
+	shut                         // gone from the books
 )
 
 // queued reports whether a member in that state stands in the idle queues.
 func (s memberState) queued() bool { return s == idle || s == checking }
 
-// places is what the tally of a shard counts a member as, by its state.
+// places is what the tally of a member's shard counts it as.
 var places = [...]sharding.State{
-	arriving: sharding.Promised,
-	idle:     sharding.Idle,
-	checking: sharding.Idle,
-	leaving:  sharding.Closing,
-	onLoan:   sharding.OnLoan,
-	closing:  sharding.Closing,
-	shut:     sharding.Free,
-}
-
-// place is what the tally of the member's shard counts it as.
-func (m *member[C]) place() sharding.State {
-	if m.state == arriving && m.loans > 0 {
-		return sharding.OnLoan // until it is back
-	}
-	return places[m.state]
+	arriving:  sharding.Promised,
+	idle:      sharding.Landed,
+	checking:  sharding.Landed,
+	leaving:   sharding.Closing,
+	onLoan:    sharding.Landed,
+	returning: sharding.Landed,
+	closing:   sharding.Closing,
+	shut:      sharding.Free,
 }
 
 // own is what the member counts among those that the peer did not open.

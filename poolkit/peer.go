@@ -60,24 +60,15 @@ func (ps peers[C]) moved(m *member[C], from, to sharding.State) {
 		return
 	}
 	p.held[from]--
-	if from == sharding.Idle {
-		p.idle.remove(m)
-	}
 	p.held[to]++
-	switch to {
-	case sharding.Idle:
-		p.idle.push(m)
-	case sharding.Free:
-		if p.open() == 0 {
-			delete(ps, p.name)
-		}
-	default:
+	if to == sharding.Free && p.open() == 0 {
+		delete(ps, p.name)
 	}
 }
 
 // open returns how many members the peer has.
 func (p *peer[C]) open() int {
-	return p.held[sharding.Promised] + p.held[sharding.Idle] + p.held[sharding.OnLoan] + p.held[sharding.Closing]
+	return p.held[sharding.Promised] + p.held[sharding.Landed] + p.held[sharding.Closing]
 }
 
 // peerStats describes every peer, in no order.
@@ -86,8 +77,8 @@ func (l *ledger[C]) peerStats() []PeerStats {
 	for name, p := range l.peers {
 		s := PeerStats{
 			Peer:    name,
-			Idle:    p.held[sharding.Idle],
-			OnLoan:  p.held[sharding.OnLoan],
+			Idle:    p.idle.len,
+			OnLoan:  p.held[sharding.Landed] - p.idle.len,
 			Closing: p.held[sharding.Closing],
 		}
 		if ln := l.waiters.byPeer[name]; ln != nil {

@@ -22,7 +22,7 @@ func (p *Pool[C]) Shed(n int) int {
 func (p *Pool[C]) TryClose() bool {
 	p.mu.Lock()
 	l := &p.ledger
-	if l.waiters.len > 0 || len(l.readies) > 0 || l.shards.Total().OnLoan > 0 {
+	if l.waiters.len > 0 || len(l.readies) > 0 || l.lent() > 0 {
 		p.mu.Unlock()
 		return false
 	}

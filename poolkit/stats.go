@@ -52,9 +52,9 @@ func (p *Pool[C]) stats() Stats {
 		Interval:  p.pace,
 		Reason:    p.reason,
 		Shards:    l.shards.Used(),
-		Idle:      total.Idle,
+		Idle:      l.idle.len,
 		Checking:  l.checking,
-		OnLoan:    total.OnLoan,
+		OnLoan:    l.lent(),
 		Promised:  total.Promised,
 		Closing:   total.Closing,
 		Waiting:   l.waiters.len,
@@ -114,7 +114,7 @@ func (l *ledger[C]) observe(before counts, elapsed time.Duration) sizing.Observa
 		FailStreak:  l.failures,
 	}
 	if !l.singleUse {
-		o.Returns, o.InUse, o.MostInUse = true, l.shards.Total().OnLoan, l.mostLent
+		o.Returns, o.InUse, o.MostInUse = true, l.lent(), l.mostLent
 		l.mostLent = o.InUse
 	}
 	return o

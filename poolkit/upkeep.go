@@ -80,7 +80,7 @@ func (l *ledger[C]) spent(m *member[C]) (why Reason, spent bool) {
 // slot is when the next member may go because of its age.
 func (l *ledger[C]) slot() time.Duration {
 	total := l.shards.Total()
-	return after(l.retired, l.maxAge/time.Duration(max(total.Idle+total.OnLoan, 1)))
+	return after(l.retired, l.maxAge/time.Duration(max(total.Landed, 1)))
 }
 
 // age notes that a member has become idle, or can be lent again.

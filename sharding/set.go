@@ -13,8 +13,7 @@ type State uint8
 const (
 	Free     State = iota // nobody holds it
 	Promised              // a member is on its way
-	Idle                  // a member stands ready
-	OnLoan                // a member is lent out
+	Landed                // a member is there, idle or on loan
 	Closing               // a member is being closed
 	states
 )
@@ -22,11 +21,11 @@ const (
 // Tally is a number of places by what they are used for. Free places are not
 // counted.
 type Tally struct {
-	Promised, Idle, OnLoan, Closing int
+	Promised, Landed, Closing int
 }
 
 // Open returns the number of places that are not free.
-func (t Tally) Open() int { return t.Promised + t.Idle + t.OnLoan + t.Closing }
+func (t Tally) Open() int { return t.Promised + t.Landed + t.Closing }
 
 // Set is the shards of one pool. Use [NewSet]; shards come into being, numbered
 // from zero, as they are first needed.
@@ -265,5 +264,5 @@ func (s *Set) At(shard int) Tally { return tally(&s.shards[shard].held) }
 func (s *Set) Total() Tally { return tally(&s.total) }
 
 func tally(n *[states]int) Tally {
-	return Tally{Promised: n[Promised], Idle: n[Idle], OnLoan: n[OnLoan], Closing: n[Closing]}
+	return Tally{Promised: n[Promised], Landed: n[Landed], Closing: n[Closing]}
 }

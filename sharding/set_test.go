@@ -55,8 +55,8 @@ func TestPlacesFoldTogetherOnTheLowestShards(t *testing.T) {
 		t.Errorf("a seventh of 6 places was on shard %d", shard)
 	}
 	s.Move(2, sharding.Promised, sharding.Free)
-	s.Move(0, sharding.Promised, sharding.Idle)
-	s.Move(0, sharding.Idle, sharding.Closing)
+	s.Move(0, sharding.Promised, sharding.Landed)
+	s.Move(0, sharding.Landed, sharding.Closing)
 	s.Move(0, sharding.Closing, sharding.Free)
 	if diff := cmp.Diff([]int{0, 2}, reserve(t, s, 2)); diff != "" {
 		t.Errorf("places that became free were not taken lowest first: %s", diff)
@@ -152,9 +152,9 @@ func TestReserveOnTakesWhatThePeerChose(t *testing.T) {
 
 func TestWhatCannotBePanics(t *testing.T) {
 	for name, f := range map[string]func(s *sharding.Set){
-		"a move of what is not there": func(s *sharding.Set) { s.Move(0, sharding.Idle, sharding.OnLoan) },
-		"a move of a free place":      func(s *sharding.Set) { s.Move(0, sharding.Free, sharding.Idle) },
-		"a move on no shard":          func(s *sharding.Set) { s.Move(5, sharding.Promised, sharding.Idle) },
+		"a move of what is not there": func(s *sharding.Set) { s.Move(0, sharding.Landed, sharding.Closing) },
+		"a move of a free place":      func(s *sharding.Set) { s.Move(0, sharding.Free, sharding.Landed) },
+		"a move on no shard":          func(s *sharding.Set) { s.Move(5, sharding.Promised, sharding.Landed) },
 		"a set without places":        func(*sharding.Set) { sharding.NewSet(0, 1) },
 		"a set without shards":        func(*sharding.Set) { sharding.NewSet(1, 0) },
 	} {
@@ -200,10 +200,7 @@ func TestTheTallyIsTrueWhateverHappens(t *testing.T) {
 			}
 		case op < 8 && len(held) > 0:
 			at := rng.IntN(len(held))
-			to := sharding.State(rng.IntN(4))
-			if to == sharding.Promised {
-				to = sharding.Closing
-			}
+			to := []sharding.State{sharding.Free, sharding.Landed, sharding.Closing}[rng.IntN(3)]
 			s.Move(held[at].shard, held[at].state, to)
 			if held[at].state = to; to == sharding.Free {
 				held = append(held[:at], held[at+1:]...)
@@ -225,8 +222,7 @@ func TestTheTallyIsTrueWhateverHappens(t *testing.T) {
 		for _, p := range held {
 			tally := &want[p.shard]
 			*map[sharding.State]*int{
-				sharding.Promised: &tally.Promised, sharding.Idle: &tally.Idle,
-				sharding.OnLoan: &tally.OnLoan, sharding.Closing: &tally.Closing,
+				sharding.Promised: &tally.Promised, sharding.Landed: &tally.Landed, sharding.Closing: &tally.Closing,
 			}[p.state]++
 		}
 		used := 0
@@ -254,13 +250,13 @@ func ExampleSet() {
 		shard, _ := shards.Reserve()
 		fmt.Println("dial on shard", shard)
 	}
-	shards.Move(0, sharding.Promised, sharding.Idle)
+	shards.Move(0, sharding.Promised, sharding.Landed)
 	fmt.Printf("%+v\n", shards.At(0))
 	// Output:
 	// dial on shard 0
 	// dial on shard 0
 	// dial on shard 1
-	// {Promised:1 Idle:1 OnLoan:0 Closing:0}
+	// {Promised:1 Landed:1 Closing:0}
 }
 
 func ExampleCount() {
