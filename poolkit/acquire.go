@@ -18,6 +18,10 @@ import (
 // The error is an [*AcquireError]. It wraps the ctx's cause, [ErrClosed], or, at
 // once, the permanent error that keeps the pool from making members.
 func (p *Pool[C]) Acquire(ctx context.Context) (Lease[C], error) {
+	p.mu.Lock()
+	if m := p.ledger.first(); m != nil && p.plain {
+		return p.hit(m), nil
+	}
 	return p.acquire(ctx, &ask{})
 }
 
@@ -27,6 +31,10 @@ func (p *Pool[C]) Acquire(ctx context.Context) (Lease[C], error) {
 // turns out to have just ended, the error is [ErrLost], at once: nobody else will come
 // under that ID.
 func (p *Pool[C]) AcquireID(ctx context.Context, id ID) (Lease[C], error) {
+	p.mu.Lock()
+	if m := p.ledger.idleWith(id); m != nil && p.plain {
+		return p.hit(m), nil
+	}
 	return p.acquire(ctx, &ask{wish: wish{kind: forID, id: id}})
 }
 
@@ -39,31 +47,56 @@ func (p *Pool[C]) AcquireID(ctx context.Context, id ID) (Lease[C], error) {
 // Waiting for a certain peer makes a pool dial no more than it does anyway, since the
 // dialer chooses the peer. Without Config.Peer the wait fails at once.
 func (p *Pool[C]) AcquireFrom(ctx context.Context, peer string) (Lease[C], error) {
+	p.mu.Lock()
 	return p.acquire(ctx, &ask{wish: wish{kind: forPeer, peer: peer}})
 }
 
 // TryAcquire is [Pool.Acquire] for those who do not wait: it reports false where no
 // member is idle but those being examined. Only a try that succeeds counts as an acquire.
 func (p *Pool[C]) TryAcquire() (Lease[C], bool) {
+	p.mu.Lock()
+	if m := p.ledger.first(); m != nil && p.plain {
+		return p.hit(m), true
+	}
 	return p.try(&ask{})
 }
 
 // TryAcquireID is [Pool.AcquireID] for those who do not wait: it reports false where
 // that member is not idle, or is being examined.
 func (p *Pool[C]) TryAcquireID(id ID) (Lease[C], bool) {
+	p.mu.Lock()
+	if m := p.ledger.idleWith(id); m != nil && p.plain {
+		return p.hit(m), true
+	}
 	return p.try(&ask{wish: wish{kind: forID, id: id}})
 }
 
 // TryAcquireFrom is [Pool.AcquireFrom] for those who do not wait: it reports false
 // where no member of that peer is idle.
 func (p *Pool[C]) TryAcquireFrom(peer string) (Lease[C], bool) {
+	p.mu.Lock()
 	return p.try(&ask{wish: wish{kind: forPeer, peer: peer}})
 }
 
-// try takes members out of idle until it finds one that is alive, or none.
+// hit lends an idle member, where no callback has a say. It unlocks mu. All it does,
+// acquire does too, but without an ask: to write one down and to read it back takes as
+// long as everything else.
+func (p *Pool[C]) hit(m *member[C]) Lease[C] {
+	p.ledger.took()
+	p.ledger.hit(m)
+	l := Lease[C]{m: m, loan: m.loans}
+	if p.asleep || p.alert || !p.ledger.content() {
+		p.taken()
+	} else {
+		p.mu.Unlock()
+	}
+	p.proved(m)
+	return l
+}
+
+// try takes members out of idle until it finds one that is alive, or none. It unlocks mu.
 func (p *Pool[C]) try(a *ask) (Lease[C], bool) {
-	for {
-		p.mu.Lock()
+	for ; ; p.mu.Lock() {
 		m := p.ledger.take(&a.wish)
 		if m == nil {
 			p.mu.Unlock()
@@ -84,8 +117,10 @@ type ask struct {
 	counted, waits bool
 }
 
+// acquire takes members out of idle, or waits for them, until it finds one that is alive.
+// It unlocks mu.
 func (p *Pool[C]) acquire(ctx context.Context, a *ask) (Lease[C], error) {
-	for {
+	for ; ; p.mu.Lock() {
 		m, err := p.next(ctx, a)
 		if err != nil {
 			return Lease[C]{}, err
@@ -102,9 +137,8 @@ func (p *Pool[C]) acquire(ctx context.Context, a *ask) (Lease[C], error) {
 	}
 }
 
-// next takes a member out of idle, or waits for one.
+// next takes a member out of idle, or waits for one. It unlocks mu.
 func (p *Pool[C]) next(ctx context.Context, a *ask) (*member[C], error) {
-	p.mu.Lock()
 	p.ledger.asked(a)
 	if m := p.ledger.take(&a.wish); m != nil {
 		p.taken()
@@ -147,9 +181,7 @@ func (p *Pool[C]) taken() {
 
 // await waits for the answer to w.
 func (p *Pool[C]) await(ctx context.Context, w *waiter[C]) (*member[C], error) {
-	select {
-	case <-w.ready:
-	case <-ctx.Done():
+	if !w.answered(ctx) {
 		p.mu.Lock()
 		if p.ledger.waiters.remove(w) {
 			err := p.acquireError(&w.wish, whyEnded(ctx))
@@ -192,7 +224,7 @@ func (p *Pool[C]) acquireError(want *wish, err error) error {
 // the member has ended meanwhile; then it is being shut.
 func (p *Pool[C]) lend(m *member[C]) (Lease[C], bool) {
 	l := Lease[C]{m: m, loan: m.loans}
-	if p.cfg.Watch == nil && p.cfg.Healthy == nil && p.cfg.Lent == nil {
+	if p.plain {
 		p.proved(m)
 		return l, true // no callback has a say
 	}

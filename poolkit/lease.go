@@ -121,6 +121,11 @@ func (p *Pool[C]) release(l Lease[C]) {
 		p.mu.Unlock()
 		return
 	}
+	if p.ledger.back(l.m) {
+		p.disturb()
+		p.mu.Unlock()
+		return
+	}
 	if why, back := p.ledger.takeBack(l.m); !back {
 		p.dismiss(l.m, why)
 		return

@@ -128,6 +128,41 @@ func (l *ledger[C]) find(w *wish) *member[C] {
 	return q.oldest()
 }
 
+// first returns the idle member that is next for who wants any, or nil.
+func (l *ledger[C]) first() *member[C] {
+	if l.newestFirst {
+		return l.idle.newest()
+	}
+	return l.idle.oldest()
+}
+
+// idleWith returns the idle member with an ID, or nil.
+func (l *ledger[C]) idleWith(id ID) *member[C] {
+	if m := l.members[id]; m != nil && m.state == idle {
+		return m
+	}
+	return nil
+}
+
+// hit lends an idle member: what take does for most, and no more.
+func (l *ledger[C]) hit(m *member[C]) {
+	l.dequeue(m)
+	m.state = onLoan
+	m.loans++
+	l.mostLent = max(l.mostLent, l.lent())
+}
+
+// back makes a member idle again that was on loan, if that is all there is to do: what
+// takeBack and putBack do for most. It reports false where it is not.
+func (l *ledger[C]) back(m *member[C]) bool {
+	if m.epoch != l.epoch || l.waiters.len > 0 || len(l.readies) > 0 || l.limited || l.share != nil || l.quiet || l.draining {
+		return false
+	}
+	m.state = idle
+	l.enqueue(m)
+	return true
+}
+
 // lend makes a member somebody's.
 func (l *ledger[C]) lend(m *member[C]) {
 	l.move(m, onLoan)
@@ -272,11 +307,14 @@ func (l *ledger[C]) move(m *member[C], to memberState) {
 // enqueue puts a member into the idle queues.
 func (l *ledger[C]) enqueue(m *member[C]) {
 	l.idle.push(m)
-	if m.peer != nil {
+	l.dialled += m.own()
+	// What follows is in another cache line, which a pool without these need not read.
+	if l.peers != nil {
 		m.peer.idle.push(m)
 	}
-	l.dialled += m.own()
-	m.since = 0
+	if l.tick > 0 {
+		m.since = 0
+	}
 	if l.maxAge > 0 {
 		l.age(m)
 	}
@@ -285,7 +323,7 @@ func (l *ledger[C]) enqueue(m *member[C]) {
 // dequeue takes it out of them.
 func (l *ledger[C]) dequeue(m *member[C]) {
 	l.idle.remove(m)
-	if m.peer != nil {
+	if l.peers != nil {
 		m.peer.idle.remove(m)
 	}
 	l.lowWater = min(l.lowWater, l.idle.len)

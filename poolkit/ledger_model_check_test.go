@@ -15,6 +15,9 @@ func (w *model) check() {
 	w.checkWaiters()
 	w.checkPeers()
 	w.checkUpkeep()
+	if w.l.content() && len(w.l.order()) > 0 {
+		w.fatalf("there was something to order")
+	}
 	if w.l.target != w.target || w.target < w.l.minCapacity || w.target > w.l.maxCapacity {
 		w.fatalf("the target is %d, want %d in [%d, %d]", w.l.target, w.target, w.l.minCapacity, w.l.maxCapacity)
 	}

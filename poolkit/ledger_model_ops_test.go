@@ -251,7 +251,29 @@ func (w *model) take(want wish) {
 			best = a
 		}
 	}
-	w.took(w.l.take(&want), best, &waiter[int]{wish: want, ready: make(chan struct{}, 1)})
+	var got *member[int]
+	if w.byte()%2 == 0 {
+		got = w.hit(want)
+	}
+	if got == nil {
+		got = w.l.take(&want)
+	}
+	w.took(got, best, &waiter[int]{wish: want, ready: make(chan struct{}, 1)})
+}
+
+// hit takes a member the short way, if there is one.
+func (w *model) hit(want wish) (m *member[int]) {
+	switch want.kind {
+	case forID:
+		m = w.l.idleWith(want.id)
+	case forAny:
+		m = w.l.first()
+	default:
+	}
+	if m != nil {
+		w.l.hit(m)
+	}
+	return m
 }
 
 // took expects the right member to have been taken. Where there is none, a waiter
@@ -314,6 +336,13 @@ func (w *model) release(a *actor) {
 		return
 	}
 	wantWhy, want := w.comesBack(a)
+	if w.byte()%2 == 0 && w.l.back(a.m) {
+		if !want {
+			w.fatalf("%v is idle again, and should be closed (%v)", a.m.id, wantWhy)
+		}
+		w.becomes(a, nil)
+		return
+	}
 	why, back := w.l.takeBack(a.m)
 	if back != want || why != wantWhy {
 		w.fatalf("takeBack reports %t (%v), want %t (%v)", back, why, want, wantWhy)
@@ -415,6 +444,15 @@ func (w *model) trim() {
 	w.counts.expired += uint64(len(want))
 	w.closed(w.l.trim(), want)
 	w.low = len(w.idle)
+}
+
+func (w *model) observe() {
+	lent := len(w.in(onLoan))
+	o := w.l.observe(w.counts, 0)
+	if !o.Returns || o.InUse != lent || o.MostInUse != w.most {
+		w.fatalf("observed are %d on loan, %d at most (%t); want %d, %d", o.InUse, o.MostInUse, o.Returns, lent, w.most)
+	}
+	w.most = lent
 }
 
 // dearest is the idle member to shut next, when some are gone: the youngest on the

@@ -210,6 +210,7 @@ func (w *model) rare(op byte) {
 		w.calm = !w.calm
 	case op < 80:
 		w.name = "trim"
+		w.observe()
 		w.trim()
 	case op < 140:
 		w.name = "resize"

@@ -32,6 +32,7 @@ type model struct {
 	byID      [modelIDs][]*waiter[int]
 
 	target, low int
+	most        int  // on loan since observe
 	countLoans  bool // in target
 	epoch       uint32
 	firstGiven  bool
@@ -300,6 +301,7 @@ func (w *model) answered(got *waiter[int], m *member[int], err error) {
 // lent expects a member to be on loan, to nobody who had it before.
 func (w *model) lent(a *actor) {
 	a.state = onLoan
+	w.most = max(w.most, len(w.in(onLoan)))
 	if a.m.loans <= a.loan {
 		w.fatalf("loan %d of member %v comes after loan %d", a.m.loans, a.m.id, a.loan)
 	}

@@ -81,9 +81,14 @@ type counts struct {
 func (l *ledger[C]) asked(a *ask) {
 	if !a.counted {
 		a.counted = true
-		l.counts.takes++
-		l.shed = false
+		l.took()
 	}
+}
+
+// took counts a take.
+func (l *ledger[C]) took() {
+	l.counts.takes++
+	l.shed = false
 }
 
 // missed counts a take that has to wait, once.

@@ -56,6 +56,17 @@ func (l *ledger[C]) order() []ticket {
 	return tickets
 }
 
+// content reports whether there is nothing to order, where that is quickly told.
+func (l *ledger[C]) content() bool {
+	enough := l.kept()+l.waiters.any.len <= l.idle.len+l.shards.Promised()
+	return (enough || l.failures == 0 && l.shards.Exhausted()) && l.calm()
+}
+
+// calm reports whether nothing is under way that is seldom.
+func (l *ledger[C]) calm() bool {
+	return l.share == nil && l.stale == 0 && len(l.renewals) == 0 && !l.retry
+}
+
 // callers returns for how many callers members are made: those who wait, and one of those
 // who did not, being told the permanent error. Somebody has to find out when it is over,
 // also in a pool that keeps nothing ready.

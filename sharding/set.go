@@ -251,6 +251,12 @@ func (s *Set) Full() bool {
 	return true
 }
 
+// Exhausted reports whether Reserve has found no room, and there has been none since.
+func (s *Set) Exhausted() bool { return s.first == s.most }
+
+// Promised returns the number of promised places.
+func (s *Set) Promised() int { return s.total[Promised] }
+
 // Len returns the number of shards that have come into being.
 func (s *Set) Len() int { return len(s.shards) }
 
