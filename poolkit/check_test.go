@@ -506,7 +506,8 @@ func TestFlushCloseAndShutdownDoNotShutAMemberDuringItsCheck(t *testing.T) {
 				}
 				results := make(chan got, 1)
 				if name != "Flush" {
-					call(results, 0, func() (poolkit.Lease[*conn], error) { return p.AcquireID(t.Context(), number(1)) })
+					examined := d.visits()[0].id
+					call(results, 0, func() (poolkit.Lease[*conn], error) { return p.AcquireID(t.Context(), examined) })
 				}
 				begun := time.Now()
 				end(t, p)

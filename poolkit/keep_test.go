@@ -130,10 +130,10 @@ func TestATakeBringsTheNextStepForward(t *testing.T) {
 		after(time.Second)
 		begun := time.Now()
 		before := len(steps.list())
-		acquire(t, p) // at once
+		acquire(t, p).Release() // at once
 		after(time.Millisecond)
-		for range 30 {
-			acquire(t, p) // these bring two more steps, after 20 and 40 ms
+		for range 30 { // these bring two more steps, after 20 and 40 ms
+			acquire(t, p).Release() // and nothing else: there is one more than enough by now
 			after(time.Millisecond)
 		}
 		after(9 * time.Second)
