@@ -234,6 +234,12 @@ func (w *budgetModel) rare(p *budgetPool, n int) {
 			p.tickets = append(p.tickets, t)
 		}
 	case 8:
+		if p == w.pools[2] && len(w.program) < 2000 && p.l.waiters.len+p.l.shards.Total().OnLoan == 0 {
+			w.name = "try to close"
+			p.l.clear(Evicted)
+			p.l.share.leave()
+			p.l.drain()
+		}
 		if p == w.pools[1] && len(w.program) < 1000 {
 			w.name = "drain"
 			_, told := p.l.drain()
@@ -335,6 +341,9 @@ func (w *budgetModel) check() {
 			w.fatalf("pool %d has %d open, its claim says %d, and it is %d", i, n, c.open, len(p.tickets)+len(p.members))
 		}
 		n := 0
+		if c.quit {
+			n = len(p.tickets)
+		}
 		for _, m := range p.members {
 			if m.state == closing {
 				n++

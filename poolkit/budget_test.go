@@ -535,8 +535,13 @@ func TestADialUnderWayEndsWithAPoolThatNobodyUses(t *testing.T) {
 		p := open(t, w, cfg)
 		synctest.Wait()
 		budget(t, b, "during the dial", 1, 0, 0, 0)
+		b.SetLimit(0)
+		budget(t, b, "with one more than there may be", 1, 0, 0, 1)
 		if !p.TryClose() {
 			t.Fatal("not closed")
+		}
+		if n := b.Shortage(); n != 0 {
+			t.Errorf("a shortage of %d, though the dial is being ended", n)
 		}
 		synctest.Wait()
 		budget(t, b, "after it", 0, 0, 0, 0)

@@ -18,6 +18,7 @@ type share struct {
 
 	// Guarded by the budget's mutex.
 	open, closing int
+	quit          bool      // all that is open is as good as closing
 	since         time.Time // when the pool came to want a member, having none
 	line          *shareLine
 	prev, next    *share
@@ -177,7 +178,26 @@ func (s *share) give() {
 func (b *Budget) free(s *share) {
 	s.open--
 	b.open--
+	if s.quit {
+		s.closing--
+		b.closing--
+	}
 	b.change(s, s.want)
+}
+
+// leave says that the pool gives back all it has as soon as it can: also what is still on
+// its way.
+func (s *share) leave() {
+	if s == nil {
+		return
+	}
+	b := s.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.quit = true
+	b.closing += s.open - s.closing
+	s.closing = s.open
+	b.settle()
 }
 
 // moved follows a member into the states that matter to a budget. After the last, an
@@ -191,8 +211,10 @@ func (s *share) moved(to memberState, why Reason) {
 	case closing:
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		s.closing++
-		b.closing++
+		if !s.quit {
+			s.closing++
+			b.closing++
+		}
 		if why == Evicted {
 			b.evicted++
 		}
@@ -201,8 +223,10 @@ func (s *share) moved(to memberState, why Reason) {
 		s.gave = true
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		s.closing--
-		b.closing--
+		if !s.quit {
+			s.closing--
+			b.closing--
+		}
 		b.free(s)
 	default:
 	}

@@ -27,6 +27,7 @@ func (p *Pool[C]) TryClose() bool {
 		return false
 	}
 	p.buryLater(l.clear(Evicted)...)
+	l.share.leave()
 	p.drained() // nobody waits to be told
 	p.mu.Unlock()
 	p.cancel()

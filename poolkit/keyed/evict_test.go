@@ -207,6 +207,52 @@ func TestARefillEvictsNobody(t *testing.T) {
 	})
 }
 
+func TestDialsThatNobodyWaitsForMakeRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld()
+		cfg := w.config(3, 0)
+		inner := cfg.Pool
+		cfg.Pool = func(key string) (poolkit.Config[*conn], error) {
+			c, err := inner(key)
+			if key[0] == 'x' { // a host that does not answer
+				c.DialTimeout = time.Hour
+				c.Dialer = poolkit.DialerFunc[*conn](func(ctx context.Context, _ int) (poolkit.ID, *conn, error) {
+					w.count(key, 1)
+					<-ctx.Done()
+					w.count(key, -1)
+					return poolkit.ID{}, nil, ctx.Err()
+				})
+			}
+			return c, err
+		}
+		p := open(t, w, cfg)
+		visit(t, p, "a")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var silent []<-chan got
+		for _, key := range []string{"x1", "x2"} {
+			silent = append(silent, call(ctx, p, key))
+		}
+		b := call(t.Context(), p, "b")
+		arrived(t, "while callers wait for the hosts that do not answer, a caller who evicts", b).Release()
+		warmAre(t, p, "with callers of these hosts", idle{"b": 1, "x1": 0, "x2": 0})
+		after(2 * time.Second)
+		for _, c := range silent {
+			if r := <-c; !errors.Is(r.err, context.DeadlineExceeded) {
+				t.Error(r.err)
+			}
+		}
+		begun := time.Now()
+		visit(t, p, "c")
+		warmAre(t, p, "when those have given up", idle{"b": 1, "x2": 0, "c": 1})
+		visit(t, p, "d")
+		warmAre(t, p, "and another key is used", idle{"b": 1, "c": 1, "d": 1})
+		if d := time.Since(begun); d > 0 {
+			t.Errorf("callers waited %v for dials that nobody waited for", d)
+		}
+	})
+}
+
 func TestWhatASlowShutHoldsIsNotEvictedTwice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld()

@@ -59,11 +59,10 @@ func (p *Pool[K, C]) makeRoom() {
 // that is in use counts as used now, so that it is not looked at again so soon.
 func (p *Pool[K, C]) evict(e *entry[K, C], n int) {
 	s := e.pool.Stats()
-	used := s.OnLoan > 0 || s.Waiting > 0 || s.Idle == 0 && s.Promised > 0
 	switch {
-	case used:
+	case s.OnLoan > 0 || s.Waiting > 0:
 	case s.Idle > n && e.pool.Shed(n) > 0, s.Idle <= n && p.retire(e):
-		if s.Idle > 0 {
+		if s.Idle+s.Promised > 0 {
 			p.order.evicted()
 		}
 		return
