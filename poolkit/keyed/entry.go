@@ -188,6 +188,7 @@ func (p *Pool[K, C]) settle(e *entry[K, C]) {
 		e.used = p.quarter
 		p.order.add(e)
 		p.opened++
+		e.pool.Shed(p.budget.Shortage()) // keep could not see what is idle here
 		p.wake()
 	}
 	err := e.err

@@ -253,6 +253,43 @@ func TestDialsThatNobodyWaitsForMakeRoom(t *testing.T) {
 	})
 }
 
+func TestWhatBecomesIdleBeforeItsKeyIsOpenMakesRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld()
+		cfg := w.config(1, 1)
+		let := make(chan struct{})
+		cfg.Hooks.Opened = func(key string) {
+			if key == "a" {
+				<-let
+			}
+		}
+		p := open(t, w, cfg)
+		ready := make(chan error, 1)
+		wait := func() { ready <- p.WaitReady(t.Context(), "a", 1) }
+		go wait()
+		synctest.Wait()
+		let <- struct{}{}
+		if err := <-ready; err != nil || w.dialled() != 1 {
+			t.Errorf("where nobody is short: %v, %d dials, want one", err, w.dialled())
+		}
+		p.Remove("a")
+		go wait()
+		synctest.Wait()
+		b := call(t.Context(), p, "b")
+		waits(t, "while the only member belongs to a key that is being made", b)
+		let <- struct{}{}
+		l := arrived(t, "when that key is open", b)
+		if len(ready) > 0 {
+			t.Error("a key is ready that has given up its only member")
+		}
+		p.Remove("b")
+		l.Release()
+		if err := <-ready; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestWhatASlowShutHoldsIsNotEvictedTwice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld()
