@@ -18,7 +18,7 @@ type share struct {
 
 	// Guarded by the budget's mutex.
 	open, closing int
-	quit          bool      // all that is open is as good as closing
+	quit          bool      // the pool has left: all that is open counts as closing
 	since         time.Time // when the pool came to want a member, having none
 	line          *shareLine
 	prev, next    *share
@@ -185,8 +185,8 @@ func (b *Budget) free(s *share) {
 	b.change(s, s.want)
 }
 
-// leave says that the pool gives back all it has as soon as it can: also what is still on
-// its way.
+// leave says that the pool gives back all it has as soon as it can, also what is still on
+// its way. It wants no more after that.
 func (s *share) leave() {
 	if s == nil {
 		return

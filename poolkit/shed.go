@@ -17,8 +17,9 @@ func (p *Pool[C]) Shed(n int) int {
 }
 
 // TryClose begins to close the pool, unless somebody uses it: has a member, or waits for
-// one. It reports whether the pool is now as good as closed. Whoever has closed a pool so
-// then calls [Pool.Shutdown] or [Pool.Close], which wait for the end.
+// one. What is on its way is given up. It reports whether the pool is now as good as
+// closed. Whoever has closed a pool so then calls [Pool.Shutdown] or [Pool.Close], which
+// wait for the end.
 func (p *Pool[C]) TryClose() bool {
 	p.mu.Lock()
 	l := &p.ledger

@@ -8,10 +8,11 @@
 // # Eviction
 //
 // Where the budget is used up and a caller waits, the key that is needed least gives up
-// an idle member, and, with its last one, its pool. First to go are keys that were used
-// once, then those that were used again, and of either the least recently used. So what
-// is in steady use stays, whoever else asks for a thousand keys once. Keys of which a
-// member is on loan, or waited for, come last, and give up no more than what is idle.
+// an idle member, and, with its last one, its pool, and dials that nobody waits for any
+// more. First to go are keys that were used once, then those that were used again, and of
+// either the least recently used. So what is in steady use stays, whoever else asks for a
+// thousand keys once. Keys of which a member is on loan, or waited for, come last, and
+// give up no more than what is idle.
 //
 // Only callers evict. To keep members ready a pool takes what nobody has, and a key that
 // was made to give up members keeps no more ready until it is used again. So when the
@@ -19,11 +20,12 @@
 //
 // # Waiting
 //
-// Where all is on loan callers wait for whatever comes back first, of any key: first
-// those whose key has no member at all, in the order in which they came; then the other
-// keys by turns. A key whose callers never end gives up a member for a key that has had
-// none for a second, if it has but one, and at once if it has more. Within a key callers
-// are served in their order.
+// Where all is on loan, what comes back goes to the next caller of its own key. If there
+// is none, its place goes to another key: first to those that have no member at all, in
+// the order in which they came to want one; then to the others by turns, one each. A key
+// whose callers never end gives up a member for a key that has had none for a second, if
+// it has but one, and at once if it has more. Within a key callers are served in their
+// order.
 //
 // The end of a caller's context ends his wait, and nothing else.
 //

@@ -55,8 +55,9 @@ func (p *Pool[K, C]) makeRoom() {
 	p.budget.Dry()
 }
 
-// evict lets a key give up so many idle members, or, where it has no more, its pool. One
-// that is in use counts as used now, so that it is not looked at again so soon.
+// evict lets a key give up so many idle members, or, where it has no more, its pool, and
+// with that what is on its way to nobody. One that is in use counts as used now, so that
+// it is not looked at again so soon.
 func (p *Pool[K, C]) evict(e *entry[K, C], n int) {
 	s := e.pool.Stats()
 	switch {
