@@ -234,7 +234,7 @@ func (w *budgetModel) rare(p *budgetPool, n int) {
 			p.tickets = append(p.tickets, t)
 		}
 	case 8:
-		if p == w.pools[2] && len(w.program) < 2000 && p.l.waiters.len+p.l.shards.Total().OnLoan == 0 {
+		if p == w.pools[2] && len(w.program) < 2000 && p.l.waiters.len+p.l.lent() == 0 {
 			w.name = "try to close"
 			p.l.clear(Evicted)
 			p.l.share.leave()

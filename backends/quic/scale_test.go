@@ -18,6 +18,15 @@ func scaled(few, many int) int {
 	return few
 }
 
+// sparing is how often a test repeats what takes long under the race detector, which sees
+// in a few repetitions what it can see at all.
+func sparing(few, many int) int {
+	if underRace {
+		return few
+	}
+	return many
+}
+
 // seeded returns a source of chance and logs its seed, which is another in every run
 // unless POOLKIT_SEED gives it.
 func seeded(t testing.TB) *rand.Rand {

@@ -10,6 +10,9 @@ import (
 // On a path with a delay, what counts is how soon windows grow. What it costs to read
 // and write does not show in virtual time: BenchmarkThroughput measures that.
 func TestPooledStreamsCarryAsMuchAsBareOnesOverADistance(t *testing.T) {
+	if underRace {
+		t.Skip("it is a measurement, and takes long under the race detector")
+	}
 	for _, conns := range []int{1, 8} {
 		inWorld(t, func(t *testing.T, w *world) {
 			conf := simtest.Certificate(t)

@@ -213,7 +213,11 @@ func TestAnAddressIsTriedAgainAfterPrepareEndedItsGoroutine(t *testing.T) {
 		t.Fatal(err)
 	}
 	core := cfg.core(d)
-	defer core.Closed()
+	defer func() {
+		if err := core.Closed(); err != nil {
+			t.Error(err)
+		}
+	}()
 	d.addresses.triedAddr(server.addr, failed, time.Now().Add(-ejectionFirst))
 	var work sync.WaitGroup
 	work.Go(func() { _, _, _ = d.Dial(t.Context(), 0) }) // does not return

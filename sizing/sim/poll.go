@@ -59,7 +59,7 @@ func (w World) Poll(d Demand, policy sizing.Policy) Result {
 			break
 		}
 		p.advance(to, p.idle.len, len(p.creating), p.target)
-		switch to { //nolint:exhaustive // the times of what may happen next, not units
+		switch to {
 		case take:
 			p.takes = p.takes[1:]
 			p.get()

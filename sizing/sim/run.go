@@ -76,7 +76,7 @@ func (w World) Run(d Demand, policy sizing.Policy) Result {
 			break
 		}
 		p.advance(to, p.idle.len, len(p.creating), p.decision.Target)
-		switch to { //nolint:exhaustive // the times of what may happen next, not units
+		switch to {
 		case take:
 			takes = takes[1:]
 			p.get()
