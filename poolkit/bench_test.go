@@ -3,8 +3,11 @@ package poolkit_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -200,4 +203,41 @@ func BenchmarkHandOff(b *testing.B) {
 			l.Release()
 		}
 	})
+}
+
+// BenchmarkAThousandAreToldTheCause is how long it takes from when a dial knows that it is
+// of no use until the last of a thousand callers who wait has heard it.
+func BenchmarkAThousandAreToldTheCause(b *testing.B) {
+	errCause := errors.New("cause")
+	for range b.N {
+		b.StopTimer()
+		known := make(chan struct{}) // closed below
+		p, err := poolkit.New(poolkit.Config[*int]{
+			Dialer: poolkit.DialerFunc[*int](func(context.Context, int) (id poolkit.ID, _ *int, _ error) {
+				<-known
+				return id, nil, poolkit.Permanent(errCause)
+			}),
+			Shut:        func(*int) error { return nil },
+			MinCapacity: 1, MaxCapacity: 1, Sizing: sizing.Fixed(1),
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var waiters sync.WaitGroup
+		for range 1000 {
+			waiters.Go(func() {
+				if _, err := p.Acquire(b.Context()); !errors.Is(err, errCause) {
+					b.Error(err)
+				}
+			})
+		}
+		for p.Stats().Waiting < 1000 {
+			runtime.Gosched()
+		}
+		b.StartTimer()
+		close(known)
+		waiters.Wait()
+		b.StopTimer()
+		p.Close()
+	}
 }
