@@ -97,7 +97,7 @@ const samples = 300
 func show(s settings, w sim.Workload) error {
 	world := sim.World{RTT: s.rtt, Seed: s.seed, Every: w.Length / samples}
 	demand := w.Demand(s.seed)
-	fmt.Printf("%s: %s, for %v, on round trips of %v. A wait is worth %v of an idle member.\n\n", w.Name, w.About, w.Length, s.rtt, s.price)
+	fmt.Printf("%s: %s, for %v, on round trips of %v. A wait is worth %v of an idle member:\ncost is idle members and %.3g × waits a second.\n\n", w.Name, w.About, w.Length, s.rtt, s.price, s.price.Seconds())
 
 	pic := picture{title: fmt.Sprintf("%s: %s; round trips of %v", w.Name, w.About, s.rtt), every: world.Every}
 	printHeader()
