@@ -7,7 +7,8 @@ var scraps = sync.Pool{New: func() any { return new([16 << 10]byte) }}
 
 // drop takes out what has arrived, up to a megabyte of it, and forgets it. A socket that is
 // closed while something unread is in it is reset, and the system may drop what we have
-// written: not only words of the application, but also TLS's session tickets.
+// written: not only words of the application, but also TLS's session tickets. What arrives
+// later still does that.
 func (s *socket) drop() {
 	if s.look() != waiting {
 		return
