@@ -86,13 +86,12 @@ func TestAServerTakesTheOldestAndAClientTheYoungest(t *testing.T) {
 	eachWay(t, func(t *testing.T, w *site) {
 		const n = 6
 		server := w.listen(ListenConfig{})
-		client := w.dial(1, DialConfig{})
-		for i := range n { // one after the other, so that both ends know the order
+		client := w.dial(1, DialConfig{MaxOpen: n}) // what is taken is not replaced
+		for i := range n {                          // one after the other, so that both ends know the order
 			client.Resize(i+1, i+1)
 			ready(t, client, i+1)
 			ready(t, server, i+1)
 		}
-		client.Resize(0, 0)
 		var fromServer, fromClient []poolkit.ID
 		for range n / 2 {
 			fromServer = append(fromServer, acquire(t, server).ID())
