@@ -137,6 +137,9 @@ func (l *link) settled() bool {
 
 // await returns once the handshake is complete.
 func (l *link) await(ctx context.Context) error {
+	if l.settled() {
+		return l.failure // without the locks of a select
+	}
 	select {
 	case <-l.established:
 		return l.failure
