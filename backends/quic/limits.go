@@ -1,6 +1,6 @@
 package quic
 
-import "math"
+import "github.com/vistone/poolkit/backends/internal/access"
 
 // Limits bound what one peer may take of a server, so that no peer can take it from
 // the others. A peer is an IP address: clients behind one NAT are one peer, and so
@@ -60,19 +60,9 @@ var defaultLimits = Limits{
 // resolved returns the limits with every number positive.
 func (l Limits) resolved() Limits {
 	return Limits{
-		Connections: limit(l.Connections, defaultLimits.Connections),
-		Streams:     limit(l.Streams, defaultLimits.Streams),
-		Handshakes:  limit(l.Handshakes, defaultLimits.Handshakes),
-		RetryAbove:  limit(l.RetryAbove, defaultLimits.RetryAbove),
+		Connections: access.Limit(l.Connections, defaultLimits.Connections),
+		Streams:     access.Limit(l.Streams, defaultLimits.Streams),
+		Handshakes:  access.Limit(l.Handshakes, defaultLimits.Handshakes),
+		RetryAbove:  access.Limit(l.RetryAbove, defaultLimits.RetryAbove),
 	}
-}
-
-func limit(n, def int) int {
-	switch {
-	case n == 0:
-		return def
-	case n < 0:
-		return math.MaxInt
-	}
-	return n
 }

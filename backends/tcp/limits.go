@@ -1,6 +1,6 @@
 package tcp
 
-import "math"
+import "github.com/vistone/poolkit/backends/internal/access"
 
 // Limits bound what one peer may take of a server, so that no peer can take it from
 // the others. A peer is an IP address: clients behind one NAT are one peer, and so
@@ -51,19 +51,9 @@ var defaultLimits = Limits{
 // resolved returns the limits with every number positive.
 func (l Limits) resolved() Limits {
 	return Limits{
-		Connections:      limit(l.Connections, defaultLimits.Connections),
-		Handshakes:       limit(l.Handshakes, defaultLimits.Handshakes),
-		TotalConnections: limit(l.TotalConnections, defaultLimits.TotalConnections),
-		TotalHandshakes:  limit(l.TotalHandshakes, defaultLimits.TotalHandshakes),
+		Connections:      access.Limit(l.Connections, defaultLimits.Connections),
+		Handshakes:       access.Limit(l.Handshakes, defaultLimits.Handshakes),
+		TotalConnections: access.Limit(l.TotalConnections, defaultLimits.TotalConnections),
+		TotalHandshakes:  access.Limit(l.TotalHandshakes, defaultLimits.TotalHandshakes),
 	}
-}
-
-func limit(n, def int) int {
-	switch {
-	case n == 0:
-		return def
-	case n < 0:
-		return math.MaxInt
-	}
-	return n
 }

@@ -1,5 +1,5 @@
-// Package access says who may connect to a server, and whom a server takes for one
-// peer. Addresses of TCP and of UDP are the same to it.
+// Package access says who may connect to a server, whom a server takes for one peer, and
+// what its limits mean. Addresses of TCP and of UDP are the same to it.
 package access
 
 import (
