@@ -15,16 +15,9 @@ func TestAPoolThatDialsTLSIsABackend(t *testing.T) { conforms(t, true) }
 
 func conforms(t *testing.T, secure bool) {
 	pooltest.Run(t, func(tb testing.TB) pooltest.Backend[*Conn] {
-		// While the network is down nothing arrives at either end, but the system answers
-		// whoever connects: that is held back here.
 		var network pooltest.Gate
 		s, cfg := serverThat(tb, secure, func(conn net.Conn) { echoOver(conn, &network) })
-		cfg.DialContext = func(ctx context.Context, proto, addr string) (net.Conn, error) {
-			if err := network.Pass(ctx); err != nil {
-				return nil, err
-			}
-			return new(net.Dialer).DialContext(ctx, proto, addr)
-		}
+		cfg.DialContext = dialThrough(&network)
 		d, _, err := cfg.dialer()
 		if err != nil {
 			tb.Fatal(err)
@@ -42,6 +35,17 @@ func conforms(t *testing.T, secure bool) {
 			},
 		}
 	})
+}
+
+// dialThrough dials while the network is up. While it is down nothing arrives at either
+// end, but the system answers whoever connects: that is held back here.
+func dialThrough(network *pooltest.Gate) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, proto, addr string) (net.Conn, error) {
+		if err := network.Pass(ctx); err != nil {
+			return nil, err
+		}
+		return new(net.Dialer).DialContext(ctx, proto, addr)
+	}
 }
 
 // echoOver answers with what it reads, while the network is up.
