@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 	"github.com/vistone/poolkit/backends/quic/internal/simtest"
 )
 
@@ -32,7 +33,7 @@ func TestAStrangerIsRefusedBeforeTheHandshake(t *testing.T) {
 		stranger := w.clientAt(thirdHost, 5, 5)
 		begun := time.Now()
 		_, _, err = stranger.IncomingGet(10 * time.Second)
-		isTimeout(t, err)
+		compattest.IsTimeout(t, err)
 		if took := time.Since(begun); took != 10*time.Second {
 			t.Errorf("the stranger's getter failed after %v", took)
 		}

@@ -13,6 +13,7 @@ import (
 
 	quicgo "github.com/quic-go/quic-go"
 
+	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 	"github.com/vistone/poolkit/backends/quic/internal/simtest"
 	"github.com/vistone/poolkit/backends/trust"
 	"github.com/vistone/poolkit/poolkit"
@@ -46,32 +47,32 @@ func TestATargetBeyondAllStreamsEndsThere(t *testing.T) {
 func TestAWrongTLSCode(t *testing.T) {
 	for _, code := range []string{"", "3", "00", "tls", "0 "} {
 		inWorld(t, func(t *testing.T, w *world) {
-			l := logs(t)
+			l := compattest.Logs(t)
 			p := w.clientWith(code, "localhost", nowhere)
 			time.Sleep(time.Minute)
 			failsAtOnce(t, p, "TLS code", `"`+code+`"`, `"0"`, `"1"`, `"2"`)
-			l.once(t, "TLS code")
+			l.Once(t, "TLS code")
 		})
 	}
 }
 
 func TestAVerifyingTLSCodeWithoutAHostName(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		l := logs(t)
+		l := compattest.Logs(t)
 		p := w.clientWith("2", "", nowhere)
 		time.Sleep(time.Minute)
 		failsAtOnce(t, p, "host name", "empty")
-		l.once(t, "host name")
+		l.Once(t, "host name")
 	})
 }
 
 func TestANilResolver(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		l := logs(t)
+		l := compattest.Logs(t)
 		p := w.clientWith("0", "", nil)
 		time.Sleep(time.Minute)
 		failsAtOnce(t, p, "resolver is nil", "host:port")
-		l.once(t, "resolver is nil")
+		l.Once(t, "resolver is nil")
 	})
 }
 
@@ -81,12 +82,12 @@ func TestAServerWithoutACertificate(t *testing.T) {
 		"TLS configuration has no certificate": {NextProtos: []string{alpn}},
 	} {
 		inWorld(t, func(t *testing.T, w *world) {
-			l := logs(t)
+			l := compattest.Logs(t)
 			w.tls = conf
 			p := w.server(1)
 			time.Sleep(time.Minute)
 			failsAtOnce(t, p, words)
-			l.once(t, words)
+			l.Once(t, words)
 		})
 	}
 }
@@ -101,7 +102,7 @@ func TestAServerOnABadAddress(t *testing.T) {
 		"0.0.0.0:999999": "65535",
 		"[::1]":          "host:port",
 	} {
-		l := logs(t)
+		l := compattest.Logs(t)
 		p := NewServerPool(1, "", testCertificate(t), addr, 0)
 		p.ServerManager()
 		_, _, err := p.IncomingGet(10 * time.Second)
@@ -112,13 +113,13 @@ func TestAServerOnABadAddress(t *testing.T) {
 			t.Errorf("%q: the getter had to wait", addr)
 		}
 		says(t, err.Error(), word)
-		l.once(t, word)
+		l.Once(t, word)
 		p.Close()
 	}
 }
 
 func TestAServerWithABadAllowList(t *testing.T) {
-	l := logs(t)
+	l := compattest.Logs(t)
 	p := NewServerPool(1, "10.0.0.1, ten.example", testCertificate(t), "127.0.0.1:0", 0)
 	defer p.Close()
 	p.ServerManager()
@@ -127,11 +128,11 @@ func TestAServerWithABadAllowList(t *testing.T) {
 		t.Fatal("got a stream")
 	}
 	says(t, err.Error(), `"ten.example"`, "10.0.0.0/8")
-	l.once(t, "ten.example")
+	l.Once(t, "ten.example")
 }
 
 func TestAServerWhoseAddressIsTakenStartsOnceItIsFree(t *testing.T) {
-	l := logs(t)
+	l := compattest.Logs(t)
 	taken, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +152,7 @@ func TestAServerWhoseAddressIsTakenStartsOnceItIsFree(t *testing.T) {
 	defer client.Close()
 	client.ClientManager()
 	waitIdle(t, client, 5)
-	l.once(t, "in use")
+	l.Once(t, "in use")
 	c, s := take(t, client, p)
 	usable(t, c, s)
 }
@@ -196,7 +197,7 @@ func TestABadResolver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				l := logs(t)
+				l := compattest.Logs(t)
 				w.server(5)
 				var good atomic.Bool
 				var asked atomic.Int64
@@ -219,7 +220,7 @@ func TestABadResolver(t *testing.T) {
 				if n := asked.Load(); n > 60 {
 					t.Errorf("asked %d times in a minute", n)
 				}
-				l.once(t, c.words...)
+				l.Once(t, c.words...)
 				good.Store(true)
 				begun := time.Now()
 				waitIdleThroughFailures(t, p, 5)
@@ -245,14 +246,14 @@ func waitIdleThroughFailures(t *testing.T, p *Pool, n int) {
 
 func TestARejectedCertificate(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		l := logs(t)
+		l := compattest.Logs(t)
 		w.server(5)
 		p := w.clientWith("2", "localhost", func() (string, error) { return w.Addr(serverHost), nil })
 		time.Sleep(time.Second)
 		sent := w.Sent(clientHost)
 		time.Sleep(time.Minute)
 		failsAtOnce(t, p, w.Addr(serverHost), "certificate", "host name", "TLS mode")
-		l.once(t, "certificate")
+		l.Once(t, "certificate")
 		if sent = w.Sent(clientHost) - sent; sent > 60*5 {
 			t.Errorf("%d packets in a minute", sent)
 		}
@@ -293,21 +294,21 @@ func TestAMismatchedHostNameAndItsCureByANewCertificate(t *testing.T) {
 
 func TestAServerWithAnotherALPN(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		l := logs(t)
+		l := compattest.Logs(t)
 		w.foreign(serverHost, "h3").serve(func(*quicgo.Conn) { t.Error("connected") })
 		p := w.clientWith("0", "", func() (string, error) { return w.Addr(serverHost), nil })
 		time.Sleep(time.Minute)
 		failsAtOnce(t, p, "np-quic", "does not offer the protocol")
-		l.once(t, "does not offer")
+		l.Once(t, "does not offer")
 	})
 }
 
 func TestNobodyThere(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		l := logs(t)
+		l := compattest.Logs(t)
 		p := w.clientWith("0", "", func() (string, error) { return w.Addr(serverHost), nil })
 		_, _, err := p.IncomingGet(time.Minute)
-		isTimeout(t, err)
+		compattest.IsTimeout(t, err)
 		says(t, err.Error(), w.Addr(serverHost)) // says what failed last
 		if n := w.Sent(clientHost); n > 60*5 {
 			t.Errorf("%d packets in a minute", n)
@@ -318,10 +319,8 @@ func TestNobodyThere(t *testing.T) {
 		if took := time.Since(begun); took > handshakeTimeout+3*time.Second {
 			t.Errorf("worked after %v", took)
 		}
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if len(l.lines) > 1 {
-			t.Errorf("%q", l.lines)
+		if lines := l.Lines(); len(lines) > 1 {
+			t.Errorf("%q", lines)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	quicgo "github.com/quic-go/quic-go"
 
+	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 	"github.com/vistone/poolkit/poolkit"
 )
 
@@ -198,7 +199,7 @@ func TestAServerThatIsAlwaysBadDoesNotMakeAClientSpin(t *testing.T) {
 				n := len(at)
 				mu.Unlock()
 				_, err := client.OutgoingGet("ffffffff", time.Minute)
-				isTimeout(t, err)
+				compattest.IsTimeout(t, err)
 				mu.Lock()
 				defer mu.Unlock()
 				t.Logf("%d streams in the first minute, %d in the second", n, len(at)-n)

@@ -5,6 +5,8 @@ import (
 	"io"
 	"testing"
 	"time"
+
+	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 )
 
 // kill ends a pool without a word to its peer, as a crash does.
@@ -184,7 +186,7 @@ func TestNoStreamOfAConnectionThatIsKnownToBeDeadIsHandedOut(t *testing.T) {
 		server.Close()
 		time.Sleep(rtt/2 + time.Millisecond) // the news travels
 		_, _, err := client.IncomingGet(time.Second)
-		isTimeout(t, err)
+		compattest.IsTimeout(t, err)
 		if n := client.Active(); n != 0 {
 			t.Errorf("%d idle streams", n)
 		}

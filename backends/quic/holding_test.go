@@ -3,6 +3,8 @@ package quic
 import (
 	"testing"
 	"time"
+
+	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 )
 
 // These are about streams that are taken and not given back.
@@ -98,9 +100,9 @@ func TestAtMost64ConnectionsAreOpenedAndAReleaseHelpsWhoWaits(t *testing.T) {
 		for range 3 {
 			begun := time.Now()
 			_, _, err := client.IncomingGet(1500 * time.Millisecond)
-			isTimeout(t, err)
+			compattest.IsTimeout(t, err)
 			_, _, err = server.IncomingGet(1500 * time.Millisecond)
-			isTimeout(t, err)
+			compattest.IsTimeout(t, err)
 			if took := time.Since(begun); took != 3*time.Second {
 				t.Errorf("two timeouts of 1.5 s took %v", took)
 			}

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 )
 
 func TestIDsAre8LowerCaseHexDigitsAndUniqueAmong8192(t *testing.T) {
@@ -150,13 +152,13 @@ func TestAnIDNamesOneStreamOnce(t *testing.T) {
 		id := c.ID().String()
 		for _, p := range []*Pool{client, server} {
 			_, err := p.OutgoingGet(id, time.Second) // held
-			isTimeout(t, err)
+			compattest.IsTimeout(t, err)
 		}
 		c.Close()
 		s.Close()
 		for _, p := range []*Pool{client, server} {
 			_, err := p.OutgoingGet(id, time.Second) // ended
-			isTimeout(t, err)
+			compattest.IsTimeout(t, err)
 		}
 		if c.ID().String() != id || s.ID().String() != id {
 			t.Errorf("after Close the stream %s is called %v and %v", id, c.ID(), s.ID())

@@ -3,158 +3,40 @@ package quic
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	quicgo "github.com/quic-go/quic-go"
 
-	"github.com/vistone/poolkit/backends/internal/compat"
+	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 )
 
-func TestManagersReturnAtOnceAndMayBeCalledAgain(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		begun := time.Now()
-		server, client := w.server(3), w.client(3, 3) // call the managers without go
-		for range 3 {
-			server.ServerManager()
-			client.ClientManager()
-			go server.ServerManager()
-			go client.ClientManager()
-		}
-		if took := time.Since(begun); took != 0 {
-			t.Errorf("the managers took %v", took)
-		}
-		w.full(3, client, server)
-		go client.ClientManager()
-		server.ServerManager()
-		time.Sleep(10 * time.Second)
-		settled(t, 3, client, server)
-	})
-}
-
-func TestOnlyTheManagerConnects(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.server(1)
+func TestThePoolsKeepToTheCompatibilityAPI(t *testing.T) {
+	compattest.Run(t, func(t *testing.T) compattest.Backend {
+		w := newWorld(t, hosts-clientHost)
 		var asked atomic.Int64
-		p := newClientPool(1, 1, 0, 0, 0, "0", "", func() (string, error) {
-			asked.Add(1)
-			return w.Addr(serverHost), nil
-		}, w.Socket(clientHost))
-		defer p.Close()
-		_, _, err := p.IncomingGet(time.Hour)
-		isTimeout(t, err)
-		if !errors.Is(err, compat.ErrNotStarted) {
-			t.Errorf("%v: does not say that the manager was not called", err)
-		}
-		if asked.Load() != 0 || w.Sent(clientHost) != 0 {
-			t.Errorf("asked for the address %d times and sent %d packets", asked.Load(), w.Sent(clientHost))
-		}
-	})
-}
-
-func TestAGetterMayBeCalledBeforeTheManager(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		server := newServerPool(1, "", w.tls, "ignored", w.Socket(serverHost))
-		defer server.Close()
-		client := newClientPool(1, 1, 0, 0, 0, "0", "", func() (string, error) { return w.Addr(serverHost), nil }, w.Socket(clientHost))
-		defer client.Close()
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			if _, _, err := server.IncomingGet(time.Hour); err != nil {
-				t.Error(err)
-			}
-		})
-		wg.Go(func() {
-			if _, err := client.OutgoingGet("00000000", time.Hour); err != nil {
-				t.Error(err)
-			}
-		})
-		time.Sleep(time.Minute)
-		server.ServerManager()
-		time.Sleep(time.Minute)
-		begun := time.Now()
-		client.ClientManager()
-		wg.Wait()
-		if took := time.Since(begun); took != 2*rtt {
-			t.Errorf("the getters returned %v after the manager was called, want %v", took, 2*rtt)
+		return compattest.Backend{
+			Name:  "quic",
+			Delay: 2 * rtt,
+			Server: func(maxCap int) compattest.Pool {
+				return newServerPool(maxCap, "", w.tls, "ignored", w.Socket(serverHost))
+			},
+			Client: func(minCap, maxCap int, minIvl, maxIvl time.Duration) compattest.Pool {
+				return newClientPool(minCap, maxCap, minIvl, maxIvl, 0, "0", "", func() (string, error) {
+					asked.Add(1)
+					return w.Addr(serverHost), nil
+				}, w.Socket(clientHost))
+			},
+			Lost: func() compattest.Pool {
+				return newClientPool(1, 1, 0, 0, 0, "0", "", func() (string, error) { return w.Addr(thirdHost), nil }, w.Socket(clientHost))
+			},
+			Attempts: func() int { return int(asked.Load()) + int(w.Sent(clientHost)) },
 		}
 	})
-}
-
-func TestReadyLastsFromConstructionToClose(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		server := newServerPool(1, "", w.tls, "ignored", w.Socket(serverHost))
-		client := newClientPool(1, 1, 0, 0, 0, "0", "", nowhere, w.Socket(clientHost))
-		for _, p := range []*Pool{server, client} {
-			if !p.Ready() {
-				t.Error("not ready after construction")
-			}
-		}
-		server.ServerManager()
-		client.ClientManager()
-		synctest.Wait()
-		for _, p := range []*Pool{server, client} {
-			if !p.Ready() {
-				t.Error("not ready after the manager was called")
-			}
-			p.Close()
-			if p.Ready() {
-				t.Error("ready after Close")
-			}
-			p.ClientManager() // does nothing
-			if p.Ready() || p.Active() != 0 {
-				t.Error("a manager brought a closed pool back")
-			}
-		}
-	})
-}
-
-func TestABlockedGetterReturnsAtOnceOnClose(t *testing.T) {
-	for _, started := range []bool{false, true} {
-		t.Run(fmt.Sprintf("started=%v", started), func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				server := newServerPool(1, "", w.tls, "ignored", w.Socket(serverHost))
-				client := newClientPool(1, 1, 0, 0, 0, "0", "", func() (string, error) { return w.Addr(thirdHost), nil }, w.Socket(clientHost))
-				if started {
-					server.ServerManager()
-					client.ClientManager()
-				}
-				for _, p := range []*Pool{server, client} {
-					var wg sync.WaitGroup
-					for range 10 {
-						wg.Go(func() {
-							id, s, err := p.IncomingGet(time.Hour)
-							if id != "" || s != nil || !errors.Is(err, net.ErrClosed) {
-								t.Errorf("IncomingGet: %q, %#v, %v", id, s, err)
-							}
-						})
-						wg.Go(func() {
-							if s, err := p.OutgoingGet("00000000", time.Hour); s != nil || !errors.Is(err, net.ErrClosed) {
-								t.Errorf("OutgoingGet: %#v, %v", s, err)
-							}
-						})
-					}
-					time.Sleep(time.Second)
-					begun := time.Now()
-					p.Close()
-					wg.Wait()
-					if took := time.Since(begun); took != 0 {
-						t.Errorf("took %v", took)
-					}
-					if _, _, err := p.IncomingGet(time.Hour); !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), "closed") {
-						t.Errorf("after Close: %v", err)
-					}
-				}
-			})
-		})
-	}
 }
 
 func TestCloseMayBeCalledByManyAtAnyTime(t *testing.T) {
@@ -257,13 +139,4 @@ func TestFlushOnOneSideLeavesBothUsable(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestFlushDoesNotNeedARunningPool(t *testing.T) {
-	p := NewClientPool(1, 1, 0, 0, 0, "0", "", nowhere)
-	p.Flush()
-	p.ClientManager()
-	p.Flush()
-	p.Close()
-	p.Flush()
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 	"github.com/vistone/poolkit/backends/quic/internal/simtest"
 )
 
@@ -100,13 +101,13 @@ func TestAClientWhoseCertificateTheServerDoesNotKnowYet(t *testing.T) {
 
 func TestACompatibilityClientIsToldThatItNeedsACertificate(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		l := logs(t)
+		l := compattest.Logs(t)
 		w.mutual()
 		w.server(5)
 		p := w.client(5, 5)
 		time.Sleep(time.Minute)
 		failsAtOnce(t, p, "asks for a client certificate")
-		l.once(t, "asks for a client certificate")
+		l.Once(t, "asks for a client certificate")
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 )
 
 // A resolver of the compatibility API cannot be told to give up.
@@ -17,7 +19,7 @@ func TestCloseDoesNotWaitForAResolverThatHangs(t *testing.T) {
 			return "", nil
 		})
 		_, _, err := p.IncomingGet(time.Minute)
-		isTimeout(t, err)
+		compattest.IsTimeout(t, err)
 		if n := asked.Load(); n > settingUp {
 			t.Errorf("asked %d times at once", n)
 		}

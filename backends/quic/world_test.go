@@ -47,14 +47,17 @@ func inWorld(t *testing.T, test func(*testing.T, *world)) {
 // clientHost.
 func inCrowd(t *testing.T, clients int, test func(*testing.T, *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, Network: simtest.New(t, clientHost+clients, rtt), tls: simtest.Certificate(t)}
-		w.tls.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			w.handshakes.Add(1)
-			return nil, nil // the same for all
-		}
-		test(t, w)
-	})
+	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t, clients)) })
+}
+
+// newWorld returns a world in the bubble of a test.
+func newWorld(t *testing.T, clients int) *world {
+	w := &world{T: t, Network: simtest.New(t, clientHost+clients, rtt), tls: simtest.Certificate(t)}
+	w.tls.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		w.handshakes.Add(1)
+		return nil, nil // the same for all
+	}
+	return w
 }
 
 // server starts a compatibility server pool. It is closed with the test.

@@ -1,19 +1,18 @@
 package tcp
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 )
 
 // inPipes runs a test of two compatibility pools that meet on pipes, in virtual time.
@@ -31,12 +30,23 @@ func inPipes(t *testing.T, n int, test func(t *testing.T, server, client *Pool))
 
 func nowhere() (net.Conn, error) { return nil, errors.New("nowhere") }
 
-func isDeadline(t *testing.T, err error) {
-	t.Helper()
-	var timeout net.Error
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() || errors.Is(err, net.ErrClosed) {
-		t.Errorf("%v: is no timeout", err)
-	}
+func TestThePoolsKeepToTheCompatibilityAPI(t *testing.T) {
+	compattest.Run(t, func(*testing.T) compattest.Backend {
+		ln := newPipeListener()
+		var dials atomic.Int64
+		return compattest.Backend{
+			Name:   "tcp",
+			Server: func(maxCap int) compattest.Pool { return NewServerPool(maxCap, "", nil, ln, 0) },
+			Client: func(minCap, maxCap int, minIvl, maxIvl time.Duration) compattest.Pool {
+				return NewClientPool(minCap, maxCap, minIvl, maxIvl, 0, "0", "", func() (net.Conn, error) {
+					dials.Add(1)
+					return ln.dial()
+				})
+			},
+			Lost:     func() compattest.Pool { return NewClientPool(1, 1, 0, 0, 0, "0", "", nowhere) },
+			Attempts: func() int { return int(dials.Load()) },
+		}
+	})
 }
 
 func TestAServerPoolWithoutAListenerIsNil(t *testing.T) {
@@ -50,68 +60,6 @@ func TestAServerPoolWithoutAListenerIsNil(t *testing.T) {
 		}
 		p.Close() // must not panic
 	}
-}
-
-func TestManagersReturnAtOnceAndMayBeCalledAgain(t *testing.T) {
-	inPipes(t, 3, func(t *testing.T, server, client *Pool) {
-		begun := time.Now()
-		for range 3 {
-			server.ServerManager()
-			client.ClientManager()
-			go server.ServerManager()
-			go client.ClientManager()
-		}
-		if took := time.Since(begun); took != 0 {
-			t.Errorf("the managers took %v", took)
-		}
-		time.Sleep(10 * time.Second)
-		if client.Active() != 3 || server.Active() != 3 {
-			t.Errorf("%d and %d idle connections", client.Active(), server.Active())
-		}
-	})
-}
-
-func TestOnlyTheManagerConnects(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var calls atomic.Int32
-		p := NewClientPool(1, 1, 0, 0, 0, "0", "", func() (net.Conn, error) {
-			calls.Add(1)
-			return nowhere()
-		})
-		defer p.Close()
-		begun := time.Now()
-		_, _, err := p.IncomingGet(time.Hour)
-		isDeadline(t, err)
-		says(t, err, "ClientManager")
-		if took := time.Since(begun); took != time.Hour || calls.Load() != 0 {
-			t.Errorf("after %v and %d calls of the dialer", took, calls.Load())
-		}
-	})
-}
-
-func TestAGetterMayBeCalledBeforeTheManager(t *testing.T) {
-	inPipes(t, 1, func(t *testing.T, server, client *Pool) {
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			if _, _, err := server.IncomingGet(time.Hour); err != nil {
-				t.Error(err)
-			}
-		})
-		wg.Go(func() {
-			if _, err := client.OutgoingGet("00000000", time.Hour); err != nil {
-				t.Error(err)
-			}
-		})
-		time.Sleep(time.Minute)
-		server.ServerManager()
-		time.Sleep(time.Minute)
-		begun := time.Now()
-		client.ClientManager()
-		wg.Wait()
-		if took := time.Since(begun); took != 0 {
-			t.Errorf("the getters returned %v after the manager was called", took)
-		}
-	})
 }
 
 func TestTheFirstConnectionAndOnlyItHasTheZeroID(t *testing.T) {
@@ -146,7 +94,7 @@ func TestTheFirstConnectionAndOnlyItHasTheZeroID(t *testing.T) {
 			c.Close()
 		}
 		_, err := server.OutgoingGet("00000000", time.Minute)
-		isDeadline(t, err)
+		compattest.IsTimeout(t, err)
 	})
 }
 
@@ -204,99 +152,6 @@ func TestAServersGetterTakesTheLongestIdleAndAClientsTheYoungest(t *testing.T) {
 	})
 }
 
-func TestReadyLastsFromConstructionToClose(t *testing.T) {
-	inPipes(t, 1, func(t *testing.T, server, client *Pool) {
-		for _, p := range []*Pool{server, client} {
-			if !p.Ready() {
-				t.Error("not ready after construction")
-			}
-		}
-		server.ServerManager()
-		client.ClientManager()
-		for _, p := range []*Pool{server, client} {
-			if !p.Ready() {
-				t.Error("not ready after the manager was called")
-			}
-			p.Close()
-			p.ClientManager() // does nothing
-			if p.Ready() || p.Active() != 0 {
-				t.Error("ready after Close")
-			}
-		}
-	})
-}
-
-func TestABlockedGetterReturnsAtOnceOnClose(t *testing.T) {
-	for _, started := range []bool{false, true} {
-		t.Run(fmt.Sprintf("started=%v", started), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ln := newPipeListener()
-				server := NewServerPool(1, "", nil, ln, 0)
-				client := NewClientPool(1, 1, 0, 0, 0, "0", "", nowhere)
-				if started {
-					server.ServerManager()
-					client.ClientManager()
-				}
-				for _, p := range []*Pool{server, client} {
-					var wg sync.WaitGroup
-					for range 10 {
-						wg.Go(func() {
-							if id, c, err := p.IncomingGet(time.Hour); id != "" || c != nil || !errors.Is(err, net.ErrClosed) {
-								t.Errorf("IncomingGet: %q, %#v, %v", id, c, err)
-							}
-						})
-						wg.Go(func() {
-							if c, err := p.OutgoingGet("00000000", time.Hour); c != nil || !errors.Is(err, net.ErrClosed) {
-								t.Errorf("OutgoingGet: %#v, %v", c, err)
-							}
-						})
-					}
-					time.Sleep(time.Second)
-					begun := time.Now()
-					p.Close()
-					wg.Wait()
-					if took := time.Since(begun); took != 0 {
-						t.Errorf("took %v", took)
-					}
-				}
-			})
-		})
-	}
-}
-
-func TestAMalformedIDFailsAtOnce(t *testing.T) {
-	inPipes(t, 1, func(t *testing.T, server, client *Pool) {
-		begun := time.Now()
-		for _, id := range []string{"", "0", "0000000", "000000000", "0000000g", "00000000\n", " 0000000"} {
-			for _, p := range []*Pool{server, client} {
-				if c, err := p.OutgoingGet(id, time.Hour); c != nil || err == nil || !strings.HasPrefix(err.Error(), "tcp: OutgoingGet: ") {
-					t.Errorf("%q: %v, %v", id, c, err)
-				}
-			}
-		}
-		if took := time.Since(begun); took != 0 {
-			t.Errorf("took %v", took)
-		}
-	})
-}
-
-func TestAnUnknownIDFailsExactlyAtTheTimeout(t *testing.T) {
-	inPipes(t, 2, func(t *testing.T, server, client *Pool) {
-		server.ServerManager()
-		client.ClientManager()
-		for _, p := range []*Pool{server, client} {
-			for _, timeout := range []time.Duration{-time.Second, 0, 1, 1234 * time.Millisecond, time.Hour} {
-				begun := time.Now()
-				_, err := p.OutgoingGet("fffffffe", timeout)
-				isDeadline(t, err)
-				if took := time.Since(begun); took != max(timeout, 0) {
-					t.Errorf("a timeout of %v took %v", timeout, took)
-				}
-			}
-		}
-	})
-}
-
 // What cannot work is told by every getter at once, and logged once.
 func TestWhatCannotWorkIsToldAtOnce(t *testing.T) {
 	conf, _ := certificate(t)
@@ -327,7 +182,7 @@ func TestWhatCannotWorkIsToldAtOnce(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			log := logs(t)
+			log := compattest.Logs(t)
 			synctest.Test(t, func(t *testing.T) {
 				p := c.open()
 				defer p.Close()
@@ -345,50 +200,8 @@ func TestWhatCannotWorkIsToldAtOnce(t *testing.T) {
 					t.Errorf("took %v", took)
 				}
 			})
-			log.once(t, append(c.says, "tcp pool: no connections")...)
+			log.Once(t, append(c.says, "tcp pool: no connections")...)
 		})
-	}
-}
-
-// logged collects what is logged during a test.
-type logged struct {
-	slog.Handler
-	mu    sync.Mutex
-	lines []string
-}
-
-func logs(t *testing.T) *logged {
-	l := new(logged)
-	before := slog.Default()
-	slog.SetDefault(slog.New(l))
-	t.Cleanup(func() { slog.SetDefault(before) })
-	return l
-}
-
-func (l *logged) Enabled(context.Context, slog.Level) bool { return true }
-
-func (l *logged) Handle(_ context.Context, r slog.Record) error {
-	line := r.Message
-	r.Attrs(func(a slog.Attr) bool { line += " " + a.String(); return true })
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = append(l.lines, line)
-	return nil
-}
-
-// once checks that one line was logged and contains all the words.
-func (l *logged) once(t *testing.T, words ...string) {
-	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.lines) != 1 {
-		t.Errorf("logged %d lines, want one: %q", len(l.lines), l.lines)
-		return
-	}
-	for _, word := range words {
-		if !strings.Contains(strings.ReplaceAll(l.lines[0], `\"`, `"`), word) {
-			t.Errorf("%q does not say %q", l.lines[0], word)
-		}
 	}
 }
 
@@ -423,7 +236,7 @@ func TestAPoolRecoversFromItsDialer(t *testing.T) {
 				defer client.Close()
 				client.ClientManager()
 				_, _, err := client.IncomingGet(time.Minute)
-				isDeadline(t, err)
+				compattest.IsTimeout(t, err)
 				says(t, err, c.says)
 				failed := client.shared.Core().Stats().Failed
 				if failed < 3 || failed > 60 {
@@ -457,7 +270,7 @@ func TestCloseDoesNotWaitForADialerThatHangs(t *testing.T) {
 		})
 		p.ClientManager()
 		_, _, err := p.IncomingGet(24 * time.Hour)
-		isDeadline(t, err)
+		compattest.IsTimeout(t, err)
 		says(t, err, fmt.Sprint(mostCalls), "have not returned")
 		if n := most.Load(); n != mostCalls || calls.Load() != n {
 			t.Errorf("%d calls, %d at once", calls.Load(), n)
@@ -472,52 +285,6 @@ func TestCloseDoesNotWaitForADialerThatHangs(t *testing.T) {
 			t.Errorf("what came late was not closed: %v", err)
 		}
 	})
-}
-
-func TestBoundsAreOrderedAndDefaulted(t *testing.T) {
-	for _, c := range []struct {
-		minCap, maxCap int
-		minIvl, maxIvl time.Duration
-		capacity       int
-		interval       time.Duration
-	}{
-		{5, 200, time.Second, time.Minute, 5, time.Second},
-		{200, 5, time.Minute, time.Second, 5, time.Second},
-		{0, 0, 0, 0, 1, time.Second},
-		{-3, 200, -1, time.Minute, 1, time.Second},
-		{10, -1, 5 * time.Second, -1, 1, time.Second},
-	} {
-		p := NewClientPool(c.minCap, c.maxCap, c.minIvl, c.maxIvl, 0, "0", "", nowhere)
-		if p.Capacity() != c.capacity || p.Interval() != c.interval || p.ShardCount() != 1 {
-			t.Errorf("%+v: capacity %d, interval %v", c, p.Capacity(), p.Interval())
-		}
-		p.ClientManager()
-		if p.Capacity() != c.capacity || p.Interval() != c.interval {
-			t.Errorf("%+v: when open, capacity %d, interval %v", c, p.Capacity(), p.Interval())
-		}
-		p.Close()
-	}
-}
-
-func TestOnlyTheUserCountsErrors(t *testing.T) {
-	p := NewClientPool(1, 1, 0, 0, 0, "0", "", nowhere)
-	defer p.Close()
-	p.ClientManager()
-	if _, err := p.OutgoingGet("00000000", 100*time.Millisecond); err == nil {
-		t.Error("got a connection from nowhere")
-	}
-	if n := p.ErrorCount(); n != 0 {
-		t.Errorf("%d errors before any was added", n)
-	}
-	p.AddError()
-	p.AddError()
-	if n := p.ErrorCount(); n != 2 {
-		t.Errorf("%d errors, want 2", n)
-	}
-	p.ResetError()
-	if n := p.ErrorCount(); n != 0 {
-		t.Errorf("%d errors after the reset", n)
-	}
 }
 
 func TestFlushOnOneSideLeavesBothUsable(t *testing.T) {
