@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 	"github.com/vistone/poolkit/poolkit"
 )
 
@@ -56,72 +57,11 @@ func isOver(c *Conn) bool {
 	return c.shut
 }
 
-func TestWithoutAReaderAConnectionEndsASecondAfterClose(t *testing.T) {
-	inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
-		c.Close()
-		time.Sleep(time.Second - 1)
-		if isOver(c) {
-			t.Error("ended before a second has passed")
-		}
-		time.Sleep(time.Nanosecond)
-		if !isOver(c) {
-			t.Error("open after a second")
-		}
-		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("reading after the end: %v", err)
-		}
-		if _, err := peer.Write([]byte("too late")); err == nil {
-			t.Error("the peer was not told to stop")
-		}
-	})
-}
-
-func TestAReaderNowAndThenKeepsAConnectionOpenAfterClose(t *testing.T) {
-	inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
-		c.Close()
-		for i := range 50 {
-			go func() {
-				if _, err := peer.Write([]byte{byte(i)}); err != nil {
-					t.Error(err)
-				}
-			}()
-			time.Sleep(time.Second - time.Millisecond)
-			var got [1]byte
-			if _, err := io.ReadFull(c, got[:]); err != nil || got[0] != byte(i) {
-				t.Fatalf("byte %d: %d, %v", i, got[0], err)
-			}
-		}
-		if isOver(c) {
-			t.Error("ended under its reader")
-		}
-	})
-}
-
-func TestAReaderThatWaitsKeepsAConnectionOpenForAMinute(t *testing.T) {
-	inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
-		c.Close()
-		go func() {
-			for i := range 10 { // a byte now and then
-				time.Sleep(time.Minute - time.Second)
-				if _, err := peer.Write([]byte{byte(i)}); err != nil {
-					t.Error(err)
-				}
-			}
-		}()
-		for i := range 10 {
-			var got [1]byte
-			if _, err := io.ReadFull(c, got[:]); err != nil || got[0] != byte(i) {
-				t.Fatalf("byte %d: %d, %v", i, got[0], err)
-			}
-		}
-		begun := time.Now()
-		_, err := c.Read(make([]byte, 1))
-		if took := time.Since(begun); took < time.Minute || took > time.Minute+time.Second {
-			t.Errorf("the wait ended after %v", took)
-		}
-		if !errors.Is(err, net.ErrClosed) || !isOver(c) {
-			t.Errorf("the wait ended with %v", err)
-		}
+func TestConnectionsCloseGentlyInTime(t *testing.T) {
+	compattest.ClosesInTime(t, 0, func(t *testing.T, test func(*testing.T, compattest.Ends)) {
+		inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
+			test(t, compattest.Ends{Near: c, Far: peer, Over: func() bool { return isOver(c) }})
+		})
 	})
 }
 
@@ -176,18 +116,6 @@ func TestADeadlineIsNoEnd(t *testing.T) {
 		go func() { _, _ = peer.Write([]byte("x")) }()
 		if _, err := c.Read(make([]byte, 1)); err != nil {
 			t.Error(err)
-		}
-	})
-}
-
-func TestWritingAfterAGentleCloseFails(t *testing.T) {
-	inTime(t, func(t *testing.T, c *Conn, peer *duplex) {
-		c.Close()
-		if n, err := c.Write([]byte("x")); n != 0 || !errors.Is(err, net.ErrClosed) {
-			t.Errorf("wrote %d, %v", n, err)
-		}
-		if got, err := io.ReadAll(peer); len(got) > 0 || err != nil {
-			t.Errorf("the peer read %q, %v", got, err)
 		}
 	})
 }
@@ -256,46 +184,12 @@ func gently(t *testing.T, test func(t *testing.T, a, b *Conn, pools [2]*Pool)) {
 	})
 }
 
-func TestAfterCloseAReaderGetsAllThatThePeerStillSends(t *testing.T) {
-	message := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // 2 MiB
-	gently(t, func(t *testing.T, a, b *Conn, _ [2]*Pool) {
-		if _, err := a.Write([]byte("send it")); err != nil {
-			t.Fatal(err)
-		}
-		a.Close()
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			request, err := io.ReadAll(b)
-			if string(request) != "send it" || err != nil {
-				t.Errorf("the peer read %q, %v", request, err)
-			}
-			if _, err := b.Write(message); err != nil {
-				t.Error(err)
-			}
-			b.Close()
+func TestConnectionsCloseGently(t *testing.T) {
+	compattest.Closes(t, func(t *testing.T, test func(*testing.T, compattest.Ends)) {
+		gently(t, func(t *testing.T, a, b *Conn, pools [2]*Pool) {
+			over := func() bool { return pools[0].shared.Core().Stats().OnLoan == 0 }
+			test(t, compattest.Ends{Near: a, Far: b, Over: over, Room: 10_000})
 		})
-		got, err := io.ReadAll(a)
-		if err != nil || !bytes.Equal(got, message) {
-			t.Errorf("read %d bytes of %d, %v", len(got), len(message), err)
-		}
-		wg.Wait()
-	})
-}
-
-func TestAfterBothClosedEachStillReadsWhatWasSent(t *testing.T) {
-	message := bytes.Repeat([]byte("x"), 10_000)
-	gently(t, func(t *testing.T, a, b *Conn, _ [2]*Pool) {
-		for _, c := range []*Conn{a, b} {
-			if _, err := c.Write(message); err != nil {
-				t.Fatal(err)
-			}
-			c.Close()
-		}
-		for _, c := range []*Conn{a, b} {
-			if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, message) {
-				t.Errorf("read %d bytes of %d, %v", len(got), len(message), err)
-			}
-		}
 	})
 }
 
@@ -369,26 +263,5 @@ func TestClosingInEveryOrderFreesThePlace(t *testing.T) {
 		for _, b := range others {
 			b.Close()
 		}
-	})
-}
-
-func TestAbortIsNoCleanEnd(t *testing.T) {
-	gently(t, func(t *testing.T, a, b *Conn, pools [2]*Pool) {
-		if _, err := a.Write([]byte("half a mess")); err != nil {
-			t.Fatal(err)
-		}
-		abort(a)
-		if n := pools[0].shared.Core().Stats().OnLoan; n != 0 {
-			t.Errorf("%d connections in use after Abort", n)
-		}
-		if got, err := io.ReadAll(b); err == nil {
-			t.Errorf("the peer read %q and a clean end", got)
-		}
-		for _, op := range []func([]byte) (int, error){a.Read, a.Write} {
-			if _, err := op([]byte{0}); !errors.Is(err, net.ErrClosed) {
-				t.Errorf("after Abort: %v", err)
-			}
-		}
-		b.Close()
 	})
 }
