@@ -141,11 +141,7 @@ func TestCloseWaitsForAPoolThatIsBeingMade(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		cfg := w.config(5, 1)
-		inner, let := cfg.Pool, make(chan struct{})
-		cfg.Pool = func(key string) (poolkit.Config[*conn], error) {
-			<-let
-			return inner(key)
-		}
+		let := madeLate(&cfg)
 		p := open(t, w, cfg)
 		first, second := call(t.Context(), p, "a"), call(t.Context(), p, "a")
 		done := make(chan error, 1)
@@ -170,12 +166,9 @@ func TestWhatWentWrongInClosingIsTold(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		cfg := w.config(5, 1)
-		inner := cfg.Pool
-		cfg.Pool = func(key string) (poolkit.Config[*conn], error) {
-			c, err := inner(key)
+		each(&cfg, func(key string, c *poolkit.Config[*conn]) {
 			c.Closed = func() error { return fmt.Errorf("%s: %w", key, errRefused) }
-			return c, err
-		}
+		})
 		closed := make(map[string]error)
 		cfg.Hooks.Closed = func(key string, err error) { closed[key] = err }
 		p, err := keyed.New(cfg)
@@ -199,17 +192,14 @@ func TestAPoolThatNobodyUsedHasLittleTimeForItsFarewell(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		cfg := w.config(1, 0)
-		inner := cfg.Pool
 		var lingered time.Duration
-		cfg.Pool = func(key string) (poolkit.Config[*conn], error) {
-			c, err := inner(key)
+		each(&cfg, func(_ string, c *poolkit.Config[*conn]) {
 			c.Linger = func(ctx context.Context) {
 				begun := time.Now()
 				<-ctx.Done()
 				lingered = time.Since(begun)
 			}
-			return c, err
-		}
+		})
 		p := open(t, w, cfg)
 		visit(t, p, "a")
 		visit(t, p, "b")

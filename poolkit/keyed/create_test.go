@@ -43,11 +43,7 @@ func TestAThousandCallersOfANewKeyMakeOnePool(t *testing.T) {
 		w := newWorld()
 		w.dialTakes = 10 * time.Millisecond
 		cfg := w.config(50, 1)
-		inner, let := cfg.Pool, make(chan struct{})
-		cfg.Pool = func(key string) (poolkit.Config[*conn], error) {
-			<-let
-			return inner(key)
-		}
+		let := madeLate(&cfg)
 		p := open(t, w, cfg)
 		var all sync.WaitGroup
 		var served atomic.Int32
@@ -171,11 +167,7 @@ func TestWhoeverWaitsForAPoolToBeMadeMayGiveUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		cfg := w.config(5, 1)
-		inner, let := cfg.Pool, make(chan struct{})
-		cfg.Pool = func(key string) (poolkit.Config[*conn], error) {
-			<-let
-			return inner(key)
-		}
+		let := madeLate(&cfg)
 		p := open(t, w, cfg)
 		first := call(t.Context(), p, "key")
 		cause := errors.New("no patience")
@@ -284,12 +276,9 @@ func TestARemovedKeyGetsANewPoolAndItsCallersMoveOn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		cfg := w.config(5, 0)
-		inner := cfg.Pool
-		cfg.Pool = func(key string) (poolkit.Config[*conn], error) {
-			c, err := inner(key)
+		each(&cfg, func(_ string, c *poolkit.Config[*conn]) {
 			c.Places, c.MaxShards = 1, 1
-			return c, err
-		}
+		})
 		var closed []string
 		cfg.Hooks.Closed = func(key string, err error) {
 			closed = append(closed, key)
@@ -324,11 +313,7 @@ func TestAKeyMayBeRemovedWhileItsPoolIsMade(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		cfg := w.config(5, 1)
-		inner, let := cfg.Pool, make(chan struct{})
-		cfg.Pool = func(key string) (poolkit.Config[*conn], error) {
-			<-let
-			return inner(key)
-		}
+		let := madeLate(&cfg)
 		p := open(t, w, cfg)
 		first, second := call(t.Context(), p, "a"), call(t.Context(), p, "a")
 		if !p.Remove("a") || p.Remove("a") {

@@ -211,9 +211,7 @@ func TestDialsThatNobodyWaitsForMakeRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld()
 		cfg := w.config(3, 0)
-		inner := cfg.Pool
-		cfg.Pool = func(key string) (poolkit.Config[*conn], error) {
-			c, err := inner(key)
+		each(&cfg, func(key string, c *poolkit.Config[*conn]) {
 			if key[0] == 'x' { // a host that does not answer
 				c.DialTimeout = time.Hour
 				c.Dialer = poolkit.DialerFunc[*conn](func(ctx context.Context, _ int) (poolkit.ID, *conn, error) {
@@ -223,8 +221,7 @@ func TestDialsThatNobodyWaitsForMakeRoom(t *testing.T) {
 					return poolkit.ID{}, nil, ctx.Err()
 				})
 			}
-			return c, err
-		}
+		})
 		p := open(t, w, cfg)
 		visit(t, p, "a")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

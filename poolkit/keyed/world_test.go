@@ -147,6 +147,26 @@ func (w *world) config(budget, keep int) keyed.Config[string, *conn] {
 	}
 }
 
+// each changes the configuration of every key's pool.
+func each(cfg *keyed.Config[string, *conn], change func(key string, c *poolkit.Config[*conn])) {
+	inner := cfg.Pool
+	cfg.Pool = func(key string) (poolkit.Config[*conn], error) {
+		c, err := inner(key)
+		change(key, &c)
+		return c, err
+	}
+}
+
+// madeLate makes no key's pool before the test closes the channel.
+func madeLate(cfg *keyed.Config[string, *conn]) chan<- struct{} {
+	inner, let := cfg.Pool, make(chan struct{})
+	cfg.Pool = func(key string) (poolkit.Config[*conn], error) {
+		<-let
+		return inner(key)
+	}
+	return let
+}
+
 // open opens a Pool for a test. At its end the Pool is closed, and then every member must
 // have been shut once, and the budget never exceeded.
 func open(t *testing.T, w *world, cfg keyed.Config[string, *conn]) *keyed.Pool[string, *conn] {

@@ -162,6 +162,14 @@ func (o sockOffer) Admit(ctx context.Context, id poolkit.ID) (net.Conn, error) {
 	return asSock(e), err
 }
 
+// gone checks that a pool's only member has been shut once.
+func gone(t *testing.T, p *poolkit.Pool[*end], e *end) {
+	t.Helper()
+	if s := p.Stats(); s.Open() != 0 || e.shut.Load() != 1 {
+		t.Errorf("%d members open, shut %d times, want none and once", s.Open(), e.shut.Load())
+	}
+}
+
 func TestAMemberThatEndsInSilenceIsNotAccepted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld()
@@ -171,9 +179,7 @@ func TestAMemberThatEndsInSilenceIsNotAccepted(t *testing.T) {
 		synctest.Wait()
 		e.far.Close()
 		none(t, all, "after its end")
-		if s := p.Stats(); s.Open() != 0 || e.shut.Load() != 1 {
-			t.Errorf("%d members open, shut %d times, want none and once", s.Open(), e.shut.Load())
-		}
+		gone(t, p, e)
 	})
 }
 
@@ -234,9 +240,7 @@ func TestClosingTheListenerEndsThoseThatWereNotAccepted(t *testing.T) {
 				spoil(t, e)
 				synctest.Wait()
 				l.Close()
-				if s := p.Stats(); s.Open() != 0 || e.shut.Load() != 1 {
-					t.Errorf("%d members open, shut %d times, want none and once", s.Open(), e.shut.Load())
-				}
+				gone(t, p, e)
 			})
 		})
 	}
@@ -251,9 +255,7 @@ func TestAMemberWhoseDeadlineStaysIsEndedWithTheListener(t *testing.T) {
 		synctest.Wait()
 		e.once.Store(true)
 		l.Close()
-		if s := p.Stats(); s.Open() != 0 || e.shut.Load() != 1 {
-			t.Errorf("%d members open, shut %d times, want none and once", s.Open(), e.shut.Load())
-		}
+		gone(t, p, e)
 	})
 }
 
@@ -267,9 +269,7 @@ func TestAMemberThatServesOneLeaseEndsWithTheListener(t *testing.T) {
 		e := w.connect()
 		synctest.Wait()
 		l.Close()
-		if s := p.Stats(); s.Open() != 0 || e.shut.Load() != 1 {
-			t.Errorf("%d members open, shut %d times, want none and once", s.Open(), e.shut.Load())
-		}
+		gone(t, p, e)
 	})
 }
 
