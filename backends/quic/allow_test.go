@@ -8,9 +8,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vistone/poolkit/backends/internal/access"
 	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 	"github.com/vistone/poolkit/backends/quic/internal/simtest"
 )
+
+func allowing(t *testing.T, list string) access.AllowList {
+	t.Helper()
+	allow, err := access.ParseAllowList(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return allow
+}
 
 func udp(ip string) *net.UDPAddr { return &net.UDPAddr{IP: net.ParseIP(ip), Port: 4433} }
 

@@ -11,7 +11,6 @@ import (
 
 	quicgo "github.com/quic-go/quic-go"
 
-	"github.com/vistone/poolkit/backends/internal/access"
 	"github.com/vistone/poolkit/backends/quic/internal/simtest"
 	"github.com/vistone/poolkit/poolkit"
 )
@@ -147,10 +146,7 @@ func TestAServerGetsBackWhatItGrantsHoweverConnectionsEnd(t *testing.T) {
 
 func TestAClientThatIsRefusedTakesNothingOfTheBudget(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		allow, err := access.ParseAllowList("192.0.2.1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		allow := allowing(t, "192.0.2.1")
 		_, a := w.guarded(acceptorConfig{allow: allow})
 		stranger := &quicgo.Transport{Conn: w.Socket(clientHost)}
 		defer stranger.Close()

@@ -97,10 +97,7 @@ func TestWithoutALimitNobodyIsAskedForProof(t *testing.T) {
 }
 
 func TestAStrangerIsNotAskedForProof(t *testing.T) {
-	allow, err := access.ParseAllowList("192.0.2.0/24")
-	if err != nil {
-		t.Fatal(err)
-	}
+	allow := allowing(t, "192.0.2.0/24")
 	g := newGuard(allow, Limits{RetryAbove: 1})
 	for range 10 {
 		if g.demandsProof(udp("10.0.0.1")) {

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	quicgo "github.com/quic-go/quic-go"
-
-	"github.com/vistone/poolkit/backends/internal/access"
 )
 
 // nat is a server's socket on the far side of a NAT: it knows one host by an address
@@ -87,10 +85,7 @@ func movesTo(t *testing.T, a *acceptor, from string) {
 
 func TestAConnectionThatMovesToAnAddressThatIsNotAllowedIsClosed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		allow, err := access.ParseAllowList("10.0.0.0/8")
-		if err != nil {
-			t.Fatal(err)
-		}
+		allow := allowing(t, "10.0.0.0/8")
 		n := w.nat()
 		server, a := w.guarded(acceptorConfig{socket: n, allow: allow})
 		client := w.client(20, 20)
@@ -132,10 +127,7 @@ func TestAConnectionThatMovesToAnAddressThatIsNotAllowedIsClosed(t *testing.T) {
 
 func TestAConnectionThatMovesToAnAllowedAddressGoesOn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		allow, err := access.ParseAllowList("10.0.0.0/8, 192.0.2.0/24")
-		if err != nil {
-			t.Fatal(err)
-		}
+		allow := allowing(t, "10.0.0.0/8, 192.0.2.0/24")
 		n := w.nat()
 		server, a := w.guarded(acceptorConfig{socket: n, allow: allow})
 		client := w.client(20, 20)
@@ -171,14 +163,12 @@ func TestAConnectionThatMovesToAnAllowedAddressGoesOn(t *testing.T) {
 // Here it is the client who moves, to another of its own addresses.
 func TestAClientThatMigratesToAnAddressThatIsNotAllowedIsClosed(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		allow, err := access.ParseAllowList(w.Socket(clientHost).LocalAddr().(*net.UDPAddr).IP.String())
-		if err != nil {
-			t.Fatal(err)
-		}
+		allow := allowing(t, w.Socket(clientHost).LocalAddr().(*net.UDPAddr).IP.String())
 		server, _ := w.guarded(acceptorConfig{allow: allow})
 		conn := w.foreign(clientHost, alpn).connect(w.Socket(serverHost).LocalAddr())
 		var s *quicgo.Stream
 		for range 10 {
+			var err error
 			if s, err = openSync(t, conn); err != nil {
 				t.Fatal(err)
 			}
@@ -224,10 +214,7 @@ func TestAClientThatMigratesToAnAddressThatIsNotAllowedIsClosed(t *testing.T) {
 // A stream that is offered then is not for those who wait for one.
 func TestAStreamThatIsOfferedFromAnAddressThatIsNotAllowedIsNobodys(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		allow, err := access.ParseAllowList("10.0.0.0/8")
-		if err != nil {
-			t.Fatal(err)
-		}
+		allow := allowing(t, "10.0.0.0/8")
 		n := w.nat()
 		server, a := w.guarded(acceptorConfig{socket: n, allow: allow})
 		conn := w.stranger()

@@ -279,22 +279,29 @@ func TestAConnectionWhoseInsideWasTakenIsNotLentAgain(t *testing.T) {
 	})
 }
 
+// idleAfterUse returns a pool with an idle connection, which was lent once, and the
+// server's end of that.
+func idleAfterUse(t *testing.T, secure bool) (p *pool, was lease, server net.Conn) {
+	t.Helper()
+	conns := make(chan net.Conn, 10) // by the server, one for each connection
+	_, cfg := serverThat(t, secure, func(conn net.Conn) {
+		buf := make([]byte, 6)
+		_, _ = io.ReadFull(conn, buf)
+		_, _ = conn.Write(buf)
+		conns <- conn
+	})
+	p = poolOf(t, 1, cfg)
+	was = acquire(t, p)
+	if err := exchange(was.Conn()); err != nil {
+		t.Fatal(err)
+	}
+	was.Release()
+	return p, was, <-conns
+}
+
 func TestBytesThatNobodyAskedForEndAnIdleConnection(t *testing.T) {
 	both(t, func(t *testing.T, secure bool) {
-		conns := make(chan net.Conn, 10) // by the server, one for each connection
-		_, cfg := serverThat(t, secure, func(conn net.Conn) {
-			buf := make([]byte, 6)
-			_, _ = io.ReadFull(conn, buf)
-			_, _ = conn.Write(buf)
-			conns <- conn
-		})
-		p := poolOf(t, 1, cfg)
-		l := acquire(t, p)
-		if err := exchange(l.Conn()); err != nil {
-			t.Fatal(err)
-		}
-		l.Release()
-		server := <-conns
+		p, l, server := idleAfterUse(t, secure)
 		defer server.Close()
 		if _, err := server.Write([]byte("unasked")); err != nil {
 			t.Fatal(err)
@@ -352,20 +359,8 @@ func TestCloseEndsTheLeaseAndTheConnection(t *testing.T) {
 
 // A server's word that it closes TLS is the end, even if its socket stays open.
 func TestAConnectionWithoutTLSAnyMoreIsNotLent(t *testing.T) {
-	conns := make(chan net.Conn, 10) // by the server, one for each connection
-	_, cfg := serverThat(t, true, func(conn net.Conn) {
-		buf := make([]byte, 6)
-		_, _ = io.ReadFull(conn, buf)
-		_, _ = conn.Write(buf)
-		conns <- conn
-	})
-	p := poolOf(t, 1, cfg)
-	l := acquire(t, p)
-	if err := exchange(l.Conn()); err != nil {
-		t.Fatal(err)
-	}
-	l.Release()
-	if err := (<-conns).(*tls.Conn).CloseWrite(); err != nil {
+	p, l, server := idleAfterUse(t, true)
+	if err := server.(*tls.Conn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the alert does not arrive", func() bool { return l.Conn().socket.look() == waiting })
