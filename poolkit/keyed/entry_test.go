@@ -37,6 +37,7 @@ func TestAPoolIsNotClosedBetweenItsMakingAndItsFirstUse(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { _, _ = p.Acquire(ctx, 2) }() // so that there is a shortage
 		synctest.Wait()
+		var unused *entry[int, *int]
 		for _, again := range []bool{false, true} {
 			e, err := p.enter(ctx, 3) // made at first, found the second time
 			if err != nil {
@@ -56,9 +57,13 @@ func TestAPoolIsNotClosedBetweenItsMakingAndItsFirstUse(t *testing.T) {
 			if err := p.pinned(e, func(*poolkit.Pool[*int]) error { return nil }); err != nil {
 				t.Fatal(err)
 			}
+			unused = e
 		}
 		p.makeRoom()
-		if p.entries[3].state != parting {
+		p.mu.Lock()
+		state := unused.state
+		p.mu.Unlock()
+		if state != parting {
 			t.Error("a pool that nobody uses was not closed")
 		}
 		cancel()
