@@ -113,11 +113,11 @@ func (l *Ladder) choose(o *Observation) (target int, why Reason) {
 }
 
 // pace returns the time until the next step, if nothing happens. When the target falls
-// there is surplus to look after.
+// there is surplus to look after, and growth is to end in time.
 func (l *Ladder) pace(o *Observation, falls bool) time.Duration {
 	shortest := l.shortest()
 	l.interval = clamp(2*l.interval, shortest, l.longest())
-	if o.Takes > 0 || falls {
+	if o.Takes > 0 || falls || l.growth.wanted(l.now) > 0 {
 		l.interval = shortest
 	}
 	return clamp(l.rungs.due(l.now, o.MinCapacity), shortest, l.interval)
