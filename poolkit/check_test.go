@@ -263,6 +263,7 @@ func TestOneDeadMemberAmongTheLivingCostsEachOneCheck(t *testing.T) {
 		w, d := &world{}, &doctor{takes: time.Second}
 		cfg := d.patients(w, 50)
 		cfg.CheckInterval = 10 * time.Minute
+		cfg.MaxDialing = 1 // so that they stand in the order of their numbers
 		p := open(t, w, cfg)
 		ready(t, p)
 		d.kill(number(3), number(4), number(49))
