@@ -78,22 +78,6 @@ func (p *Pool[C]) TryAcquireFrom(peer string) (Lease[C], bool) {
 	return p.try(&ask{wish: wish{kind: forPeer, peer: peer}})
 }
 
-// hit lends an idle member, where no callback has a say. It unlocks mu. All it does,
-// acquire does too, but without an ask: to write one down and to read it back takes as
-// long as everything else.
-func (p *Pool[C]) hit(m *member[C]) Lease[C] {
-	p.ledger.took()
-	p.ledger.hit(m)
-	l := Lease[C]{m: m, loan: m.loans}
-	if p.asleep || p.alert || !p.ledger.content() {
-		p.taken()
-	} else {
-		p.mu.Unlock()
-	}
-	p.proved(m)
-	return l
-}
-
 // try takes members out of idle until it finds one that is alive, or none. It unlocks mu.
 func (p *Pool[C]) try(a *ask) (Lease[C], bool) {
 	for ; ; p.mu.Lock() {

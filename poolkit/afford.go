@@ -5,7 +5,7 @@ import "github.com/vistone/poolkit/sharding"
 // The ledger's side of a budget.
 
 // promised returns how many members are on their way that will stay.
-func (l *ledger[C]) promised() int { return l.shards.Total().Promised - l.stale }
+func (l *ledger[C]) promised() int { return l.shards.Promised() - l.stale }
 
 // kept returns how many idle members the pool keeps now.
 func (l *ledger[C]) kept() int {

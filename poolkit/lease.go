@@ -49,33 +49,41 @@ func (l Lease[C]) Peer() string {
 // healthy, too old ([Config.MaxAge]) or worn ([Config.MaxUses]), the member is shut
 // instead, as by Discard.
 func (l Lease[C]) Release() {
-	if l.m == nil {
-		return
+	if l.m != nil {
+		l.m.pool.release(l)
 	}
-	p := l.m.pool
-	if p.cfg.SingleUse {
-		p.end(l, Ended)
-		return
-	}
-	if p.cfg.Healthy == nil && p.cfg.Watch == nil {
-		p.release(l)
-		return
-	}
+}
+
+func (p *Pool[C]) release(l Lease[C]) {
 	p.mu.Lock()
 	if !p.ledger.held(l.m, l.loan) {
 		p.mu.Unlock()
 		return
+	}
+	if p.plain {
+		if w, ok := p.ledger.back(l.m); ok {
+			p.disturb()
+			p.mu.Unlock()
+			if w != nil {
+				w.ready <- struct{}{}
+			}
+			return
+		}
 	}
 	if why, back := p.ledger.takeBack(l.m); !back {
 		p.dismiss(l.m, why)
 		return
 	}
 	p.mu.Unlock()
+	p.readmit(l.m)
+}
 
-	// The loan is over, so the member is ours alone until it is put back.
+// readmit makes a member idle again whose loan is over, if it is fit. It is the caller's
+// alone until then.
+func (p *Pool[C]) readmit(m *member[C]) {
 	fit := false
-	defer func() { p.putBack(l.m, fit) }()
-	fit = p.healthy(l.m) && p.rewatch(l.m)
+	defer func() { p.putBack(m, fit) }()
+	fit = p.healthy(m) && p.rewatch(m)
 }
 
 // rewatch starts the watch of a member that comes back.
@@ -111,30 +119,6 @@ func (p *Pool[C]) putBack(m *member[C], fit bool) {
 	}
 	if !ok {
 		p.retire(m)
-	}
-}
-
-// release is Release where no callback has a say.
-func (p *Pool[C]) release(l Lease[C]) {
-	p.mu.Lock()
-	if !p.ledger.held(l.m, l.loan) {
-		p.mu.Unlock()
-		return
-	}
-	if p.ledger.back(l.m) {
-		p.disturb()
-		p.mu.Unlock()
-		return
-	}
-	if why, back := p.ledger.takeBack(l.m); !back {
-		p.dismiss(l.m, why)
-		return
-	}
-	w, _ := p.ledger.putBack(l.m)
-	p.disturb()
-	p.mu.Unlock()
-	if w != nil {
-		w.ready <- struct{}{}
 	}
 }
 

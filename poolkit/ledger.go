@@ -47,7 +47,6 @@ type ledger[C any] struct {
 	stale                    int // tickets out from before the latest flush
 	lowWater                 int // fewest idle since trim was last called
 	mostLent                 int // most on loan since observe was last called
-	dialled                  int // idle members that the peer did not open
 
 	failures    int       // in a row, on any shards
 	paused      bool      // no dials before pausedUntil
@@ -128,41 +127,6 @@ func (l *ledger[C]) find(w *wish) *member[C] {
 	return q.oldest()
 }
 
-// first returns the idle member that is next for who wants any, or nil.
-func (l *ledger[C]) first() *member[C] {
-	if l.newestFirst {
-		return l.idle.newest()
-	}
-	return l.idle.oldest()
-}
-
-// idleWith returns the idle member with an ID, or nil.
-func (l *ledger[C]) idleWith(id ID) *member[C] {
-	if m := l.members[id]; m != nil && m.state == idle {
-		return m
-	}
-	return nil
-}
-
-// hit lends an idle member: what take does for most, and no more.
-func (l *ledger[C]) hit(m *member[C]) {
-	l.dequeue(m)
-	m.state = onLoan
-	m.loans++
-	l.mostLent = max(l.mostLent, l.lent())
-}
-
-// back makes a member idle again that was on loan, if that is all there is to do: what
-// takeBack and putBack do for most. It reports false where it is not.
-func (l *ledger[C]) back(m *member[C]) bool {
-	if m.epoch != l.epoch || l.waiters.len > 0 || len(l.readies) > 0 || l.limited || l.share != nil || l.quiet || l.draining {
-		return false
-	}
-	m.state = idle
-	l.enqueue(m)
-	return true
-}
-
 // lend makes a member somebody's.
 func (l *ledger[C]) lend(m *member[C]) {
 	l.move(m, onLoan)
@@ -209,7 +173,7 @@ func (l *ledger[C]) held(m *member[C], loan uint64) bool {
 // takeBack starts the return of a member: nobody can be handed it yet, and its
 // loan is over. It reports false where the member has to be closed instead, and why.
 func (l *ledger[C]) takeBack(m *member[C]) (why Reason, back bool) {
-	if l.quiet || l.draining || m.epoch != l.epoch {
+	if l.singleUse || l.quiet || l.draining || m.epoch != l.epoch {
 		return Ended, false
 	}
 	if l.share != nil && l.yields(m) {
@@ -307,14 +271,10 @@ func (l *ledger[C]) move(m *member[C], to memberState) {
 // enqueue puts a member into the idle queues.
 func (l *ledger[C]) enqueue(m *member[C]) {
 	l.idle.push(m)
-	l.dialled += m.own()
-	// What follows is in another cache line, which a pool without these need not read.
-	if l.peers != nil {
+	if m.peer != nil {
 		m.peer.idle.push(m)
 	}
-	if l.tick > 0 {
-		m.since = 0
-	}
+	m.since = 0
 	if l.maxAge > 0 {
 		l.age(m)
 	}
@@ -323,18 +283,21 @@ func (l *ledger[C]) enqueue(m *member[C]) {
 // dequeue takes it out of them.
 func (l *ledger[C]) dequeue(m *member[C]) {
 	l.idle.remove(m)
-	if l.peers != nil {
+	if m.peer != nil {
 		m.peer.idle.remove(m)
 	}
+	l.dequeued(m)
+}
+
+func (l *ledger[C]) dequeued(m *member[C]) {
 	l.lowWater = min(l.lowWater, l.idle.len)
-	l.dialled -= m.own()
 	if m.renewing {
 		l.stay(m)
 	}
 }
 
 // lent returns the number of members on loan, those that are coming back among them.
-func (l *ledger[C]) lent() int { return l.shards.Total().Landed - l.idle.len }
+func (l *ledger[C]) lent() int { return l.shards.Landed() - l.idle.len }
 
 // retarget moves the target, within its bounds. Whoever waits for as many members
 // as were wanted waits for no more than are.

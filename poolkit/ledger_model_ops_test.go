@@ -252,7 +252,7 @@ func (w *model) take(want wish) {
 		}
 	}
 	var got *member[int]
-	if w.byte()%2 == 0 {
+	if w.byte()%2 == 0 && w.cfg.Sequence == nil {
 		got = w.hit(want)
 	}
 	if got == nil {
@@ -270,8 +270,13 @@ func (w *model) hit(want wish) (m *member[int]) {
 		m = w.l.first()
 	default:
 	}
-	if m != nil {
-		w.l.hit(m)
+	if m == nil {
+		return nil
+	}
+	w.counts.takes++
+	content := w.l.hit(m)
+	if want := w.l.exhausted() || w.l.content(); content != want {
+		w.fatalf("the pool is content with what is left: %t, want %t", content, want)
 	}
 	return m
 }
@@ -336,12 +341,14 @@ func (w *model) release(a *actor) {
 		return
 	}
 	wantWhy, want := w.comesBack(a)
-	if w.byte()%2 == 0 && w.l.back(a.m) {
-		if !want {
-			w.fatalf("%v is idle again, and should be closed (%v)", a.m.id, wantWhy)
+	if w.byte()%2 == 0 && w.cfg.Sequence == nil {
+		if got, ok := w.l.back(a.m); ok {
+			if !want {
+				w.fatalf("%v is back, and should be closed (%v)", a.m.id, wantWhy)
+			}
+			w.becomes(a, got)
+			return
 		}
-		w.becomes(a, nil)
-		return
 	}
 	why, back := w.l.takeBack(a.m)
 	if back != want || why != wantWhy {

@@ -16,7 +16,7 @@ type Pool[C any] struct {
 	ctx    context.Context    // parent of every dial and accept; ends when the pool drains
 	cancel context.CancelFunc //
 	spare  sync.Pool          // of *waiter[C]
-	plain  bool               // no callback has a say when a member is lent
+	plain  bool               // no callback has a say when a member is lent or comes back
 
 	// work counts the goroutines of the pool. It is added to only under mu, and only
 	// while the pool is not draining or something is open: Close waits for it after
@@ -48,7 +48,7 @@ func New[C any](cfg Config[C]) (*Pool[C], error) {
 	}
 	p := &Pool[C]{
 		cfg:    cfg,
-		plain:  cfg.Watch == nil && cfg.Healthy == nil && cfg.Lent == nil,
+		plain:  cfg.Watch == nil && cfg.Healthy == nil && cfg.Lent == nil && cfg.Sequence == nil,
 		kick:   make(chan struct{}, 1),
 		empty:  make(chan struct{}),
 		done:   make(chan struct{}),

@@ -25,6 +25,10 @@ func (q *queue[C]) push(m *member[C]) {
 			at = earlier
 		}
 	}
+	if prev == q.back {
+		q.append(m)
+		return
+	}
 	next := q.front
 	if prev != nil {
 		next = prev.links[q.by].next
@@ -35,11 +39,20 @@ func (q *queue[C]) push(m *member[C]) {
 	} else {
 		prev.links[q.by].next = m
 	}
-	if next == nil {
-		q.back = m
+	next.links[q.by].prev = m
+	q.len++
+}
+
+// append adds a member at the back.
+func (q *queue[C]) append(m *member[C]) {
+	by := q.by & 1 // needs no check of the bounds
+	m.links[by] = links[C]{q.back, nil}
+	if q.back == nil {
+		q.front = m
 	} else {
-		next.links[q.by].prev = m
+		q.back.links[by].next = m
 	}
+	q.back = m
 	q.len++
 }
 
@@ -62,17 +75,18 @@ func (q *queue[C]) newest() *member[C] {
 }
 
 func (q *queue[C]) remove(m *member[C]) {
-	at := &m.links[q.by]
+	by := q.by & 1
+	at := &m.links[by]
 	prev, next := at.prev, at.next
 	if prev == nil {
 		q.front = next
 	} else {
-		prev.links[q.by].next = next
+		prev.links[by].next = next
 	}
 	if next == nil {
 		q.back = prev
 	} else {
-		next.links[q.by].prev = prev
+		next.links[by].prev = prev
 	}
 	at.prev, at.next = nil, nil
 	q.len--

@@ -26,7 +26,7 @@ func (l *ledger[C]) order() []ticket {
 		l.share.withdraw()
 		return nil
 	}
-	missing := l.kept() + len(l.renewals) + l.callers() - l.idle.len - l.promised()
+	missing := l.missing()
 	if missing <= 0 && (l.share == nil || !l.share.due(want{})) {
 		return nil
 	}
@@ -56,15 +56,9 @@ func (l *ledger[C]) order() []ticket {
 	return tickets
 }
 
-// content reports whether there is nothing to order, where that is quickly told.
-func (l *ledger[C]) content() bool {
-	enough := l.kept()+l.waiters.any.len <= l.idle.len+l.shards.Promised()
-	return (enough || l.failures == 0 && l.shards.Exhausted()) && l.calm()
-}
-
-// calm reports whether nothing is under way that is seldom.
-func (l *ledger[C]) calm() bool {
-	return l.share == nil && l.stale == 0 && len(l.renewals) == 0 && !l.retry
+// missing returns how many members have to be ordered.
+func (l *ledger[C]) missing() int {
+	return l.kept() + len(l.renewals) + l.callers() - l.idle.len - l.promised()
 }
 
 // callers returns for how many callers members are made: those who wait, and one of those

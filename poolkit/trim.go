@@ -11,7 +11,7 @@ func (l *ledger[C]) trim() []*member[C] {
 
 // evict marks up to n idle members for shutting, which the peer has not opened.
 func (l *ledger[C]) evict(n int, why Reason) []*member[C] {
-	n = min(n, l.dialled)
+	n = min(n, l.idle.len)
 	if n <= 0 {
 		return nil
 	}
@@ -37,4 +37,14 @@ func (l *ledger[C]) evict(n int, why Reason) []*member[C] {
 }
 
 // surplus reports whether there is something that trim may close later.
-func (l *ledger[C]) surplus() bool { return l.dialled > 0 && l.idle.len > l.wanted() }
+func (l *ledger[C]) surplus() bool {
+	if !l.dials || l.idle.len <= l.wanted() {
+		return false
+	}
+	for m := l.idle.front; m != nil; m = m.links[ofPool].next {
+		if !m.accepted {
+			return true
+		}
+	}
+	return false
+}

@@ -257,6 +257,9 @@ func (s *Set) Exhausted() bool { return s.first == s.most }
 // Promised returns the number of promised places.
 func (s *Set) Promised() int { return s.total[Promised] }
 
+// Landed returns the number of places with a member that has landed.
+func (s *Set) Landed() int { return s.total[Landed] }
+
 // Len returns the number of shards that have come into being.
 func (s *Set) Len() int { return len(s.shards) }
 
