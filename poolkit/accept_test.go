@@ -52,10 +52,8 @@ func (o *offer) Shard() int {
 
 func (o *offer) Admit(ctx context.Context, id poolkit.ID) (*conn, error) {
 	o.ids = append(o.ids, id)
-	select {
-	case <-time.After(o.delay):
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := pass(ctx, o.delay); err != nil {
+		return nil, err
 	}
 	if o.err != nil {
 		return nil, o.err

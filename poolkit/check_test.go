@@ -52,13 +52,11 @@ func (d *doctor) check(ctx context.Context, c *conn) error {
 			panic("a member was shut during its check, or before")
 		}
 	}()
-	select {
-	case <-time.After(d.takes):
-	case <-ctx.Done():
+	if err := pass(ctx, d.takes); err != nil {
 		d.mu.Lock()
 		d.error = context.Cause(ctx)
 		d.mu.Unlock()
-		return ctx.Err()
+		return err
 	}
 	if dead {
 		return errSilent
