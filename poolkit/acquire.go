@@ -197,11 +197,13 @@ func whyEnded(ctx context.Context) error {
 
 // acquireError describes a refusal, under mu.
 func (p *Pool[C]) acquireError(want *wish, err error) error {
-	return &AcquireError{
+	e := &AcquireError{
 		ID: want.id, ByID: want.kind == forID,
 		Peer: want.peer, ByPeer: want.kind == forPeer,
-		Err: err, Last: p.ledger.last, Stats: p.stats(),
+		Err: err, Last: p.ledger.last,
 	}
+	p.describe(&e.Stats)
+	return e
 }
 
 // lend makes a lease of a member that was taken out of idle. It reports false when

@@ -48,7 +48,9 @@ func (p *Pool[C]) WaitReady(ctx context.Context, n int) error {
 
 // readyError describes a vain wait, under mu.
 func (p *Pool[C]) readyError(r *readiness, err error) error {
-	return &AcquireError{ready: r.n, Err: err, Last: p.ledger.last, Stats: p.stats()}
+	e := &AcquireError{ready: r.n, Err: err, Last: p.ledger.last}
+	p.describe(&e.Stats)
+	return e
 }
 
 // readiness is a caller of WaitReady.

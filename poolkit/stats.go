@@ -37,37 +37,37 @@ type Stats struct {
 func (s Stats) Open() int { return s.Idle + s.OnLoan + s.Promised + s.Closing }
 
 // Stats returns the state of the pool.
-func (p *Pool[C]) Stats() Stats {
+func (p *Pool[C]) Stats() (s Stats) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stats()
+	p.describe(&s)
+	return s
 }
 
-// stats is Stats under mu.
-func (p *Pool[C]) stats() Stats {
+// describe is Stats under mu. It fills s in place: with copies of it on their stacks, the
+// goroutines of a thousand callers who give up at once would each have to get a larger one.
+func (p *Pool[C]) describe(s *Stats) {
 	l := &p.ledger
 	total := l.shards.Total()
-	return Stats{
-		Capacity:  l.wanted(),
-		Interval:  p.pace,
-		Reason:    p.reason,
-		Shards:    l.shards.Used(),
-		Idle:      l.idle.len,
-		Checking:  l.checking,
-		OnLoan:    l.lent(),
-		Promised:  total.Promised,
-		Closing:   total.Closing,
-		Waiting:   l.waiters.len,
-		Denied:    l.share.denied(),
-		Acquires:  l.counts.takes,
-		Waits:     l.counts.misses,
-		Created:   l.counts.created,
-		Failed:    l.counts.failed,
-		Refused:   l.counts.refused,
-		Lost:      l.counts.expired,
-		LeadTime:  l.counts.leadSum,
-		LastError: l.last,
-	}
+	s.Capacity = l.wanted()
+	s.Interval = p.pace
+	s.Reason = p.reason
+	s.Shards = l.shards.Used()
+	s.Idle = l.idle.len
+	s.Checking = l.checking
+	s.OnLoan = l.lent()
+	s.Promised = total.Promised
+	s.Closing = total.Closing
+	s.Waiting = l.waiters.len
+	s.Denied = l.share.denied()
+	s.Acquires = l.counts.takes
+	s.Waits = l.counts.misses
+	s.Created = l.counts.created
+	s.Failed = l.counts.failed
+	s.Refused = l.counts.refused
+	s.Lost = l.counts.expired
+	s.LeadTime = l.counts.leadSum
+	s.LastError = l.last
 }
 
 // counts is what has happened since New.
