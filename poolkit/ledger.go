@@ -24,6 +24,14 @@ import (
 // where what was promised before a flush does not count, nor who waits for a certain
 // member or a certain peer's: whoever is dialled may be another.
 type ledger[C any] struct {
+	// What every hit and return change comes first, in two cache lines with the mutex: on
+	// another core each line has to be fetched anew.
+	idle     queue[C]
+	lowWater int  // fewest idle since trim was last called
+	mostLent int  // most on loan since observe was last called
+	shed     bool // members were shed: no more are kept ready until one is asked for
+	counts   counts
+
 	// Set by newLedger.
 	dials       bool
 	maxDialing  int
@@ -34,7 +42,6 @@ type ledger[C any] struct {
 
 	shards  *sharding.Set
 	members map[ID]*member[C] // every open member; nil where the ID is promised to a peer
-	idle    queue[C]
 	peers   peers[C]
 	waiters waitlist[C]
 	readies readinesses
@@ -45,8 +52,6 @@ type ledger[C any] struct {
 	countLoans               bool
 	dialing                  int // dial tickets out
 	stale                    int // tickets out from before the latest flush
-	lowWater                 int // fewest idle since trim was last called
-	mostLent                 int // most on loan since observe was last called
 
 	failures    int       // in a row, on any shards
 	paused      bool      // no dials before pausedUntil
@@ -61,8 +66,6 @@ type ledger[C any] struct {
 	quiet      bool   // no dials, and hand-outs by ID only
 	draining   bool   // no hand-outs at all, no dials
 	leavers    int    // members that are leaving
-	shed       bool   // members were shed: no more are kept ready until one is asked for
-	counts     counts
 
 	upkeep[C]
 	checks[C]

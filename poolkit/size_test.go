@@ -20,3 +20,13 @@ func TestWhatALoanTouchesIsInOneCacheLine(t *testing.T) {
 		t.Errorf("the links of the idle queue end at byte %d, want 64 at most", end)
 	}
 }
+
+// On another core each line that a hit changes has to be fetched anew.
+func TestWhatEveryHitOfAPoolChangesIsInTwoCacheLines(t *testing.T) {
+	var p Pool[*int]
+	first := unsafe.Offsetof(p.mu)
+	last := unsafe.Offsetof(p.ledger) + unsafe.Offsetof(p.ledger.counts) + unsafe.Offsetof(p.ledger.counts.takes)
+	if unsafe.Sizeof(uintptr(0)) == 8 && last/64-first/64 > 1 {
+		t.Errorf("a hit changes bytes %d to %d, which are in %d lines", first, last, last/64-first/64+1)
+	}
+}
