@@ -105,7 +105,10 @@ type ask struct {
 // It unlocks mu.
 func (p *Pool[C]) acquire(ctx context.Context, a *ask) (Lease[C], error) {
 	for ; ; p.mu.Lock() {
-		m, err := p.next(ctx, a)
+		m, err := p.next(a)
+		if m == nil && err == nil {
+			m, err = p.wait(ctx, a)
+		}
 		if err != nil {
 			return Lease[C]{}, err
 		}
@@ -121,21 +124,30 @@ func (p *Pool[C]) acquire(ctx context.Context, a *ask) (Lease[C], error) {
 	}
 }
 
-// next takes a member out of idle, or waits for one. It unlocks mu.
-func (p *Pool[C]) next(ctx context.Context, a *ask) (*member[C], error) {
+// next takes a member out of idle, or says why not, and unlocks mu. Where there is nothing
+// but to wait it returns neither a member nor an error, and mu stays locked.
+func (p *Pool[C]) next(a *ask) (*member[C], error) {
 	p.ledger.asked(a)
 	if m := p.ledger.take(&a.wish); m != nil {
 		p.taken()
 		return m, nil
 	}
-	if err := p.ledger.refusal(&a.wish); err != nil {
-		p.ledger.retry = p.ledger.retry || p.ledger.permanent != nil && a.kind == forAny
-		tickets := p.order()
-		err = p.acquireError(&a.wish, err)
-		p.mu.Unlock()
-		p.dialAll(tickets)
-		return nil, err
+	err := p.ledger.refusal(&a.wish)
+	if err == nil {
+		return nil, nil
 	}
+	p.ledger.retry = p.ledger.retry || p.ledger.permanent != nil && a.kind == forAny
+	tickets := p.order()
+	err = p.acquireError(&a.wish, err)
+	p.mu.Unlock()
+	p.dialAll(tickets)
+	return nil, err
+}
+
+// wait waits for a member. It unlocks mu. What it does not need is not in its frame, nor in
+// those below it: the stack of a goroutine that begins with a wait is just large enough,
+// and to let it grow takes as long as half of a wait in vain.
+func (p *Pool[C]) wait(ctx context.Context, a *ask) (*member[C], error) {
 	p.ledger.missed(a)
 	w, _ := p.spare.Get().(*waiter[C])
 	if w == nil {
@@ -165,17 +177,36 @@ func (p *Pool[C]) taken() {
 
 // await waits for the answer to w.
 func (p *Pool[C]) await(ctx context.Context, w *waiter[C]) (*member[C], error) {
-	if !w.answered(ctx) {
-		p.mu.Lock()
-		if p.ledger.waiters.remove(w) {
-			err := p.acquireError(&w.wish, whyEnded(ctx))
-			p.ledger.share.served(p.ledger.urgent()) // or given up
-			p.mu.Unlock()
-			return nil, err
+	if done := ctx.Done(); done == nil {
+		<-w.ready // to select takes a tenth of a hand-off longer
+	} else {
+		select {
+		case <-w.ready:
+		case <-done:
+			return p.giveUp(ctx, w)
 		}
-		p.mu.Unlock()
-		<-w.ready // the answer is on its way: whoever took w out of its line sends it
 	}
+	return p.answer(w)
+}
+
+// giveUp ends a wait, unless the answer is on its way: whoever took w out of its line
+// sends it.
+func (p *Pool[C]) giveUp(ctx context.Context, w *waiter[C]) (*member[C], error) {
+	why := whyEnded(ctx)
+	p.mu.Lock()
+	if !p.ledger.waiters.remove(w) {
+		p.mu.Unlock()
+		<-w.ready
+		return p.answer(w)
+	}
+	err := p.acquireError(&w.wish, why)
+	p.ledger.share.served(p.ledger.urgent()) // or given up
+	p.mu.Unlock()
+	return nil, err
+}
+
+// answer returns what w was told.
+func (p *Pool[C]) answer(w *waiter[C]) (*member[C], error) {
 	if w.err == nil {
 		return w.member, nil
 	}

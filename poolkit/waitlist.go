@@ -1,7 +1,5 @@
 package poolkit
 
-import "context"
-
 // wish says which member is asked for. The zero wish is for any.
 type wish struct {
 	kind wishKind
@@ -35,21 +33,6 @@ type waiter[C any] struct {
 	turn       uint64   // the later it came, the higher
 	line       *line[C] // nil when in none
 	prev, next *waiter[C]
-}
-
-// answered waits for the answer, and reports false when ctx ends first.
-func (w *waiter[C]) answered(ctx context.Context) bool {
-	done := ctx.Done()
-	if done == nil {
-		<-w.ready // to select takes a tenth of a hand-off longer
-		return true
-	}
-	select {
-	case <-w.ready:
-		return true
-	case <-done:
-		return false
-	}
 }
 
 // line is waiters in order of arrival, linked through them.
