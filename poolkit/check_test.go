@@ -181,6 +181,7 @@ func TestAMemberThatIsExaminedIsLentToNobody(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, d := &world{}, &doctor{takes: 3 * time.Second}
 		cfg := d.patients(w, 2)
+		cfg.MaxDialing = 1 // so that they stand in the order of their numbers
 		p := open(t, w, cfg)
 		ready(t, p)
 		l := acquire(t, p) // now there are three
