@@ -108,7 +108,7 @@ func (b *Budget) serves(s *share) bool {
 
 // withdraw ends all wants of the pool.
 func (s *share) withdraw() {
-	if s != nil && (s.gave || s.want.all() > 0) {
+	if s != nil && (s.gave || s.want.all() > 0 || s.turn.Load()) {
 		s.ask(want{})
 	}
 }
