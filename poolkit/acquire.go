@@ -158,7 +158,7 @@ func (p *Pool[C]) wait(ctx context.Context, a *ask) (*member[C], error) {
 	p.taken()
 
 	m, err := p.await(ctx, w)
-	w.member, w.err = nil, nil
+	w.member, w.err, w.whole = nil, nil, nil
 	p.spare.Put(w)
 	return m, err
 }
@@ -209,6 +209,9 @@ func (p *Pool[C]) giveUp(ctx context.Context, w *waiter[C]) (*member[C], error) 
 func (p *Pool[C]) answer(w *waiter[C]) (*member[C], error) {
 	if w.err == nil {
 		return w.member, nil
+	}
+	if w.whole != nil {
+		return nil, w.whole
 	}
 	p.mu.Lock()
 	err := p.acquireError(&w.wish, w.err)

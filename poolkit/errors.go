@@ -91,6 +91,7 @@ func contain(callback string, err *error) {
 
 // AcquireError says why nothing was acquired, or why the wait of [Pool.WaitReady] was
 // in vain, and how the pool stood then.
+// Those who are told the same failure at once share one: it is not to be changed.
 type AcquireError struct {
 	ID   ID   // the member that was asked for, if ByID
 	ByID bool // whether a certain member was asked for

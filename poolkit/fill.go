@@ -167,6 +167,15 @@ func (p *Pool[C]) fail(shard int, accepted bool, err error) []*waiter[C] {
 		shard = -1 // a peer that is turned away is no reason to stop dialling it
 	}
 	told := p.ledger.fail(shard, err, time.Now(), rand.Float64())
+	var same error // for all who wait for any: a thousand need not make theirs, one after the other
+	for _, w := range told {
+		if w.kind == forAny {
+			if same == nil {
+				same = p.acquireError(&w.wish, err)
+			}
+			w.whole = same
+		}
+	}
 	p.asleep = false
 	p.wake()
 	return told

@@ -25,6 +25,7 @@ type waiter[C any] struct {
 	// sends on ready.
 	member *member[C]
 	err    error
+	whole  error // what the caller returns, where it has been made out of err already
 
 	// ready carries one token for each answer. Only the goroutine that took the
 	// waiter out of its line sends, so with capacity 1 it never blocks. Never closed.
