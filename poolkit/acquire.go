@@ -1,10 +1,6 @@
 package poolkit
 
-import (
-	"context"
-	"errors"
-	"fmt"
-)
+import "context"
 
 // Acquire lends out the member that has been idle longest (or shortest, with
 // [Config.NewestFirst]). Where none is idle it waits: for the next to arrive or to
@@ -144,25 +140,6 @@ func (p *Pool[C]) next(a *ask) (*member[C], error) {
 	return nil, err
 }
 
-// wait waits for a member. It unlocks mu. What it does not need is not in its frame, nor in
-// those below it: the stack of a goroutine that begins with a wait is just large enough,
-// and to let it grow takes as long as half of a wait in vain.
-func (p *Pool[C]) wait(ctx context.Context, a *ask) (*member[C], error) {
-	p.ledger.missed(a)
-	w, _ := p.spare.Get().(*waiter[C])
-	if w == nil {
-		w = &waiter[C]{ready: make(chan struct{}, 1)}
-	}
-	w.wish = a.wish
-	p.ledger.waiters.add(w)
-	p.taken()
-
-	m, err := p.await(ctx, w)
-	w.member, w.err, w.whole = nil, nil, nil
-	p.spare.Put(w)
-	return m, err
-}
-
 // taken orders the replacement of what was taken or is waited for. It unlocks mu.
 func (p *Pool[C]) taken() {
 	p.disturb()
@@ -173,71 +150,6 @@ func (p *Pool[C]) taken() {
 	tickets := p.order()
 	p.mu.Unlock()
 	p.dialAll(tickets)
-}
-
-// await waits for the answer to w.
-func (p *Pool[C]) await(ctx context.Context, w *waiter[C]) (*member[C], error) {
-	if done := ctx.Done(); done == nil {
-		<-w.ready // to select takes a tenth of a hand-off longer
-	} else {
-		select {
-		case <-w.ready:
-		case <-done:
-			return p.giveUp(ctx, w)
-		}
-	}
-	return p.answer(w)
-}
-
-// giveUp ends a wait, unless the answer is on its way: whoever took w out of its line
-// sends it.
-func (p *Pool[C]) giveUp(ctx context.Context, w *waiter[C]) (*member[C], error) {
-	why := whyEnded(ctx)
-	p.mu.Lock()
-	if !p.ledger.waiters.remove(w) {
-		p.mu.Unlock()
-		<-w.ready
-		return p.answer(w)
-	}
-	err := p.acquireError(&w.wish, why)
-	p.ledger.share.served(p.ledger.urgent()) // or given up
-	p.mu.Unlock()
-	return nil, err
-}
-
-// answer returns what w was told.
-func (p *Pool[C]) answer(w *waiter[C]) (*member[C], error) {
-	if w.err == nil {
-		return w.member, nil
-	}
-	if w.whole != nil {
-		return nil, w.whole
-	}
-	p.mu.Lock()
-	err := p.acquireError(&w.wish, w.err)
-	p.mu.Unlock()
-	return nil, err
-}
-
-// whyEnded returns why ctx ended, in a form in which both its error and its cause
-// can be found.
-func whyEnded(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(cause, err) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", err, cause)
-}
-
-// acquireError describes a refusal, under mu.
-func (p *Pool[C]) acquireError(want *wish, err error) error {
-	e := &AcquireError{
-		ID: want.id, ByID: want.kind == forID,
-		Peer: want.peer, ByPeer: want.kind == forPeer,
-		Err: err, Last: p.ledger.last,
-	}
-	p.describe(&e.Stats)
-	return e
 }
 
 // lend makes a lease of a member that was taken out of idle. It reports false when

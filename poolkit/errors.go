@@ -90,8 +90,8 @@ func contain(callback string, err *error) {
 }
 
 // AcquireError says why nothing was acquired, or why the wait of [Pool.WaitReady] was
-// in vain, and how the pool stood then.
-// Those who are told the same failure at once share one: it is not to be changed.
+// in vain, and how the pool stood then. It is not to be changed: callers who are told the
+// same at once may share one.
 type AcquireError struct {
 	ID   ID   // the member that was asked for, if ByID
 	ByID bool // whether a certain member was asked for

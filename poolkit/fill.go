@@ -166,16 +166,7 @@ func (p *Pool[C]) fail(shard int, accepted bool, err error) []*waiter[C] {
 	if accepted {
 		shard = -1 // a peer that is turned away is no reason to stop dialling it
 	}
-	told := p.ledger.fail(shard, err, time.Now(), rand.Float64())
-	var same error // for all who wait for any: a thousand need not make theirs, one after the other
-	for _, w := range told {
-		if w.kind == forAny {
-			if same == nil {
-				same = p.acquireError(&w.wish, err)
-			}
-			w.whole = same
-		}
-	}
+	told := p.explain(p.ledger.fail(shard, err, time.Now(), rand.Float64()))
 	p.asleep = false
 	p.wake()
 	return told

@@ -173,6 +173,41 @@ func TestAPermanentErrorIsToldAtOnceUntilAMemberArrives(t *testing.T) {
 	})
 }
 
+func TestCallersWhoAreToldTheSameShareAnErrorUnlessTheyWantACertainMember(t *testing.T) {
+	for name, end := range map[string]func(*world, *poolkit.Pool[*conn]){
+		"a permanent failure": func(w *world, _ *poolkit.Pool[*conn]) { w.breaks(always(poolkit.Permanent(errRefused))) },
+		"the end of the pool": func(_ *world, p *poolkit.Pool[*conn]) { _ = p.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := &world{delay: time.Second}
+				w.breaks(always(errRefused))
+				p := open(t, w, w.config(2))
+				results := make(chan got, 3)
+				for caller := range 2 {
+					call(results, caller, func() (poolkit.Lease[*conn], error) { return p.Acquire(t.Context()) })
+				}
+				call(results, 2, func() (poolkit.Lease[*conn], error) { return p.AcquireID(t.Context(), number(9)) })
+				synctest.Wait()
+				end(w, p)
+				var errs [3]*poolkit.AcquireError
+				for range errs {
+					r := <-results
+					if !errors.As(r.err, &errs[r.caller]) {
+						t.Fatalf("caller %d was told %v", r.caller, r.err)
+					}
+				}
+				if errs[0] != errs[1] || errs[0].ByID {
+					t.Errorf("who wanted any were told %v and %v, want the same", errs[0], errs[1])
+				}
+				if !errs[2].ByID || errs[2].ID != number(9) || !errors.Is(errs[2], errs[0].Err) {
+					t.Errorf("who wanted member 9 was told %v", errs[2])
+				}
+			})
+		})
+	}
+}
+
 func TestAFullShardIsNoFailureAndIsTriedAgainLater(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := &world{}

@@ -37,7 +37,7 @@ func (p *Pool[C]) leave(ctx context.Context) {
 	}
 	p.mu.Lock()
 	first := !p.ledger.quiet && !p.ledger.draining
-	told := p.ledger.quiesce()
+	told := p.explain(p.ledger.quiesce())
 	p.mu.Unlock()
 	tell(told)
 	if !first {
@@ -88,7 +88,7 @@ func (p *Pool[C]) drained() []*waiter[C] {
 	gone, waiters := p.ledger.drain()
 	p.checkEmpty()
 	p.buryLater(gone...)
-	return waiters
+	return p.explain(waiters)
 }
 
 // checkEmpty notes, under mu, that a draining pool has become empty.

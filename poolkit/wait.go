@@ -1,0 +1,106 @@
+package poolkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// wait waits for a member. It unlocks mu. What it does not need is not in its frame, nor in
+// those below it: the stack of a goroutine that begins with a wait is just large enough,
+// and to let it grow takes as long as half of a wait in vain.
+func (p *Pool[C]) wait(ctx context.Context, a *ask) (*member[C], error) {
+	p.ledger.missed(a)
+	w, _ := p.spare.Get().(*waiter[C])
+	if w == nil {
+		w = &waiter[C]{ready: make(chan struct{}, 1)}
+	}
+	w.wish = a.wish
+	p.ledger.waiters.add(w)
+	p.taken()
+
+	m, err := p.await(ctx, w)
+	w.member, w.err, w.whole = nil, nil, nil
+	p.spare.Put(w)
+	return m, err
+}
+
+// await waits for the answer to w.
+func (p *Pool[C]) await(ctx context.Context, w *waiter[C]) (*member[C], error) {
+	if done := ctx.Done(); done == nil {
+		<-w.ready // to select takes a tenth of a hand-off longer
+	} else {
+		select {
+		case <-w.ready:
+		case <-done:
+			return p.giveUp(ctx, w)
+		}
+	}
+	return p.answer(w)
+}
+
+// giveUp ends a wait, unless the answer is on its way: whoever took w out of its line
+// sends it.
+func (p *Pool[C]) giveUp(ctx context.Context, w *waiter[C]) (*member[C], error) {
+	why := whyEnded(ctx)
+	p.mu.Lock()
+	if !p.ledger.waiters.remove(w) {
+		p.mu.Unlock()
+		<-w.ready
+		return p.answer(w)
+	}
+	err := p.acquireError(&w.wish, why)
+	p.ledger.share.served(p.ledger.urgent()) // or given up
+	p.mu.Unlock()
+	return nil, err
+}
+
+// answer returns what w was told.
+func (p *Pool[C]) answer(w *waiter[C]) (*member[C], error) {
+	if w.err == nil {
+		return w.member, nil
+	}
+	if w.whole != nil {
+		return nil, w.whole
+	}
+	p.mu.Lock()
+	err := p.acquireError(&w.wish, w.err)
+	p.mu.Unlock()
+	return nil, err
+}
+
+// explain makes the error of those who were told the same and wanted any, under mu: one for
+// all of them. A thousand who made theirs one after the other would wait for each other.
+func (p *Pool[C]) explain(told []*waiter[C]) []*waiter[C] {
+	var shared error
+	for _, w := range told {
+		if w.kind == forAny {
+			if shared == nil {
+				shared = p.acquireError(&w.wish, w.err)
+			}
+			w.whole = shared
+		}
+	}
+	return told
+}
+
+// whyEnded returns why ctx ended, in a form in which both its error and its cause
+// can be found.
+func whyEnded(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// acquireError describes a refusal, under mu.
+func (p *Pool[C]) acquireError(want *wish, err error) error {
+	e := &AcquireError{
+		ID: want.id, ByID: want.kind == forID,
+		Peer: want.peer, ByPeer: want.kind == forPeer,
+		Err: err, Last: p.ledger.last,
+	}
+	p.describe(&e.Stats)
+	return e
+}
