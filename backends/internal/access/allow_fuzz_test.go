@@ -12,7 +12,7 @@ import (
 func FuzzParseAllowList(f *testing.F) {
 	for _, s := range []string{
 		"", ",", " ", "10.0.0.1", "10.0.0.1, 10.0.0.2", "10.1.2.3/8", "::1", "::ffff:10.0.0.1", "::ffff:10.0.0.0/104",
-		"::ffff:0:0/95", "0.0.0.0/0", "::/0", "fe80::1%eth0", "fe80::/10", "10.0.0.0/33", "localhost", "10.0.0.1:80", "1.2.3.4,x",
+		"::ffff:0:0/95", "0.0.0.0/0", "::/0", "fe80::1%eth0", "fe80::1%eth0/64", "::%/", "fe80::/10", "10.0.0.0/33", "localhost", "10.0.0.1:80", "1.2.3.4,x",
 	} {
 		for _, ip := range []string{"\x0a\x00\x00\x01", "\x0a\xff\xff\xff", string(net.IPv6loopback), ""} {
 			f.Add(s, []byte(ip))
@@ -32,7 +32,7 @@ func FuzzParseAllowList(f *testing.F) {
 			single, failed := netip.ParseAddr(entry)
 			prefix, failedToo := netip.ParsePrefix(entry)
 			switch {
-			case failed == nil:
+			case failed == nil && !strings.Contains(entry, "/"): // netip would take a slash for a part of the zone
 				allowed = allowed || valid && single.WithZone("").Unmap() == addr.Unmap()
 			case failedToo == nil:
 				allowed = allowed || valid && containsEitherForm(prefix, addr)

@@ -91,7 +91,7 @@ func TestAPeerWithoutAnIPAddressIsAllowedOnlyWhereAllAre(t *testing.T) {
 func TestABadEntryOfAnAllowListIsNamed(t *testing.T) {
 	for _, bad := range []string{
 		"localhost", "10.0.0", "10.0.0.256", "10.0.0.1:4433", "[::1]", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/",
-		"/8", "::/129", "10.0.0.0/8/8", "10.0.0.1 10.0.0.2", "010.0.0.1", "10.0.0.0-10.0.0.9", "*", "fe80::%eth0/10",
+		"/8", "::/129", "10.0.0.0/8/8", "10.0.0.1 10.0.0.2", "010.0.0.1", "10.0.0.0-10.0.0.9", "*", "fe80::%eth0/10", "::%/",
 	} {
 		for _, s := range []string{bad, "10.0.0.1, " + bad, bad + " ,10.0.0.1"} {
 			list, err := ParseAllowList(s)
