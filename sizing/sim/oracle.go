@@ -143,17 +143,18 @@ func rungs(rate, mean float64, price time.Duration) int {
 	if rate <= 0 || mean <= 0 {
 		return 0
 	}
+	// The k-th is needed when a take comes while k-1 are: rate × P(k-1), which falls from
+	// the mean on. P(0) may be too small for a float64.
 	least := 1 / price.Seconds()
-	// The k-th is needed when a take comes while k-1 are: rate × P(k-1).
-	k, p := 0, math.Exp(-mean)
-	best := 0
-	for {
-		if rate*p >= least {
-			best = k + 1
-		} else if float64(k) > mean {
-			return best
-		}
+	k := int(mean)
+	logFactorial, _ := math.Lgamma(float64(k) + 1)
+	p := math.Exp(float64(k)*math.Log(mean) - mean - logFactorial)
+	if rate*p < least {
+		return 0
+	}
+	for rate*p >= least {
 		k++
 		p *= mean / float64(k)
 	}
+	return k
 }
