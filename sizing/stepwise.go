@@ -51,6 +51,9 @@ func (s *Stepwise) Step(o Observation) Decision {
 	case o.Failed > 0 && created <= low*(created+failed):
 		capacity -= capacityStep
 		why = "one less, {n}: creations fail"
+		if capacity < o.MinCapacity {
+			capacity, why = o.MinCapacity, "{n} is the least: creations fail"
+		}
 	}
 
 	before := *s
