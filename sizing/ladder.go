@@ -67,60 +67,67 @@ func (l *Ladder) Step(o Observation) Decision {
 	lead := l.lead.expected()
 	onTake := max(lead/stepsPerLead, shortestOnTake)
 
-	needed, since := 0, before // those that no longer are needed were so until since
+	// Where members come back the least stand ready beside all that are in use. They are
+	// always there, and nothing to learn from.
+	demand, always, since := 0, 0, before // rungs that no longer are needed were so until since
 	if o.Returns {
-		needed = o.MostInUse + o.MinCapacity
+		demand, always = o.MostInUse, o.MinCapacity
 	} else {
 		l.recent.add(l.now, min(o.Elapsed, onTake), o.Takes)
-		needed = l.recent.within(l.now, lead)
+		demand = l.recent.within(l.now, lead)
 		since = min(l.now, before+lead)
 		l.forecast.step(o.Takes, o.MaxCapacity, o.Elapsed, lead, price)
 	}
-	needed = min(needed, o.MaxCapacity)
+	low, high := o.MinCapacity-always, o.MaxCapacity-always
+	needed := min(demand, high)
 	l.growth.step(needed, l.rungs.held, l.now, lead)
-	l.rungs.step(needed, o.MinCapacity, o.MaxCapacity, l.now, since, price)
+	l.rungs.step(needed, low, high, l.now, since, price)
 
 	d := Decision{OnTake: onTake, InUse: o.Returns}
-	d.Target, d.Reason = l.choose(&o)
-	d.Wait = l.pace(&o, d.Target < l.target)
+	d.Target, d.Reason = l.choose(&o, demand, always)
+	d.Wait = l.pace(&o, low, d.Target < l.target)
 	l.target = d.Target
 	d.Settled = o.Takes == 0 && o.MostInUse == o.InUse && (o.Returns || needed == 0) &&
-		d.Target == max(needed, o.MinCapacity) && d.Wait == l.longest()
+		d.Target == max(needed, low)+always && d.Wait == l.longest()
 	return d
 }
 
-// choose returns the highest number that a rule wants, within the bounds, and why.
-func (l *Ladder) choose(o *Observation) (target int, why Reason) {
-	target = l.rungs.held
-	why.Text = "holding {n}: all of them are needed"
+// choose returns the highest number that a rule wants, with those that are always there
+// and within the bounds, and why.
+func (l *Ladder) choose(o *Observation, demand, always int) (target int, why Reason) {
+	rungs := l.rungs.held
+	why = Reason{Text: "holding {n}: all of them are needed"}
 	if l.rungs.held > l.rungs.needed {
-		why.Text, why.Ago = "holding {n}: the {nth} spare was needed {ago}", l.rungs.unneeded(l.now)
+		why = Reason{Text: "holding {n}: the {nth} spare was needed {ago}", Ago: l.rungs.unneeded(l.now)}
 	}
-	if n := l.growth.wanted(l.now); n > target {
-		target, why.Text = n, "growing to {n}: more are needed than ever of late"
+	if n := l.growth.wanted(l.now); n > rungs {
+		rungs, why = n, Reason{Text: "growing to {n}: more are needed than ever of late"}
 	}
-	if n := l.forecast.floor; n > target {
-		target, why.Text, why.Rate = n, "expecting to need {n}: {rate} are taken a second", l.forecast.rate
+	if n := l.forecast.floor; n > rungs {
+		rungs, why = n, Reason{Text: "expecting to need {n}: {rate} are taken a second", Rate: l.forecast.rate}
 	}
-	why.N = target
-	if target <= o.MinCapacity {
+	if demand > rungs { // there are no more rungs
+		rungs, why = demand, Reason{Text: "needing {n}"}
+	}
+	why.N = rungs + always
+	if why.N <= o.MinCapacity {
 		return o.MinCapacity, Reason{Text: "{n} is the least", N: o.MinCapacity}
 	}
-	if target > o.MaxCapacity {
-		target, why.Cut = o.MaxCapacity, o.MaxCapacity
+	if why.N > o.MaxCapacity {
+		why.Cut = o.MaxCapacity
 	}
-	return target, why
+	return min(why.N, o.MaxCapacity), why
 }
 
 // pace returns the time until the next step, if nothing happens. When the target falls
 // there is surplus to look after, and growth is to end in time.
-func (l *Ladder) pace(o *Observation, falls bool) time.Duration {
+func (l *Ladder) pace(o *Observation, low int, falls bool) time.Duration {
 	shortest := l.shortest()
 	l.interval = clamp(2*l.interval, shortest, l.longest())
 	if o.Takes > 0 || falls || l.growth.wanted(l.now) > 0 {
 		l.interval = shortest
 	}
-	return clamp(l.rungs.due(l.now, o.MinCapacity), shortest, l.interval)
+	return clamp(l.rungs.due(l.now, low), shortest, l.interval)
 }
 
 func (l *Ladder) shortest() time.Duration { return orDefault(l.MinInterval, defaultMinInterval) }

@@ -141,9 +141,9 @@ func TestLadderExpectsTheMostWhereTakesAreEndless(t *testing.T) {
 		s.take(100)
 		s.pass(10 * ms)
 	}
-	if d := s.d; d.Target != 50 || !strings.HasSuffix(d.Reason.String(), " are taken a second, but 50 is the most") {
-		t.Errorf("with 10 000 takes a second the target is %d, %q; want 50", d.Target, d.Reason)
-	}
+	s.expect(t, "with 10 000 takes a second", 50, "needing 1000, but 50 is the most")
+	s.pass(600 * ms)
+	s.expect(t, "when the last are a while ago", 50, " are taken a second, but 50 is the most")
 	s.pass(10 * time.Second)
 	s.expect(t, "ten seconds later", 50, "holding 50: the 50th spare was needed ")
 }
@@ -186,7 +186,9 @@ func TestLadderSaysWhenTheUpperBoundIsTooLow(t *testing.T) {
 	s.high = 8
 	s.take(6)
 	s.expect(t, "growing beyond the bound", 8, "growing to 12: more are needed than ever of late, but 8 is the most")
+	s.pass(50 * ms)
 	s.take(50)
+	s.expect(t, "while more are needed than there may be", 8, "needing 56, but 8 is the most")
 	s.pass(5 * time.Second)
 	s.expect(t, "when more were needed than there may be", 8, "holding 8")
 	s.low, s.high = 2, 4
@@ -223,6 +225,78 @@ func TestLadderCountsMembersInUseWhereTheyComeBack(t *testing.T) {
 	}
 }
 
+// What is always kept where members come back is no demand: a pool opens with that many,
+// and learns nothing from it.
+func TestLadderOpensNoMoreThanTheLeastWhereMembersComeBack(t *testing.T) {
+	for _, least := range []int{0, 1, 10, 40, 100} {
+		s := &stock{Ladder: &sizing.Ladder{}, low: least, high: 200, lead: 100 * ms}
+		used, most := 0, 0
+		s.observe = func(o *sizing.Observation) { o.Returns, o.InUse, o.MostInUse = true, used, most }
+		s.step()
+		s.expect(t, "in the beginning", least, fmt.Sprintf("%d is the least", least))
+		s.pass(time.Minute)
+		s.low += 50
+		s.step()
+		s.expect(t, "when the least was raised", least+50, "is the least")
+		s.pass(time.Minute)
+		s.expect(t, "a minute later", least+50, "is the least")
+
+		used, most = 5, 5
+		s.take(5)
+		s.pass(time.Second)
+		s.expect(t, "with five in use", least+55, "all of them are needed")
+		used, most = 0, 5
+		s.step()
+		most = 0
+		s.pass(28 * time.Second)
+		s.expect(t, "28 s after they came back", least+55, "spare was needed 2")
+		s.pass(3 * time.Second)
+		s.expect(t, "when it was longer ago than a wait is worth", least+50, "is the least")
+	}
+}
+
+func TestLadderNoticesMembersThatCameBackBeforeItLooked(t *testing.T) {
+	s := newStock(&sizing.Ladder{}, 100*ms)
+	most := 7
+	s.observe = func(o *sizing.Observation) { o.Returns, o.MostInUse, most = true, most, 0 }
+	s.step()
+	if s.d.Target < 8 || s.d.Settled {
+		t.Errorf("when seven had been in use: %+v, want eight or more, and not settled", s.d)
+	}
+}
+
+func TestLadderSaysWhenMoreAreInUseThanTheUpperBound(t *testing.T) {
+	s := newStock(&sizing.Ladder{}, 100*ms)
+	s.high = 8
+	s.observe = func(o *sizing.Observation) { o.Returns, o.InUse, o.MostInUse = true, 50, 50 }
+	s.take(50)
+	s.pass(5 * time.Second)
+	s.expect(t, "with 50 in use", 8, "needing 51, but 8 is the most")
+}
+
+// With nothing taken any more, the steps that come regularly are seconds apart.
+func TestLadderEndsItsGrowthInTimeWhereNobodyTakesAnyMore(t *testing.T) {
+	s := newStock(&sizing.Ladder{}, 100*ms)
+	s.take(12)
+	s.expect(t, "when twelve are taken at once", 24, "growing to 24")
+	s.pass(4*100*ms + 500*ms)
+	s.expect(t, "after four lead times and the shortest interval", 12, "the 12th spare")
+}
+
+func TestLadderForgetsAnOutage(t *testing.T) {
+	s := newStock(&sizing.Ladder{}, 100*ms)
+	s.steadily(10*ms, 10*time.Second)
+	before := s.d.Target
+	s.observe = func(o *sizing.Observation) { o.Created, o.Failed = 0, o.Created }
+	s.steadily(10*ms, 10*time.Second)
+	during := s.d.Target
+	s.observe = nil
+	s.steadily(10*ms, 40*time.Second)
+	if after := s.d.Target; during <= before || after > before+before/10 {
+		t.Errorf("the target was %d before an outage, %d in it, and %d after; want it higher in it, and back", before, during, after)
+	}
+}
+
 func TestLadderStaysWithinBoundsWhateverIsObserved(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	l := &sizing.Ladder{Price: time.Second, MinInterval: 100 * ms, MaxInterval: time.Second}
@@ -233,6 +307,10 @@ func TestLadderStaysWithinBoundsWhateverIsObserved(t *testing.T) {
 			MinCapacity: low, MaxCapacity: low + rng.IntN(200),
 			Takes: max(0, rng.IntN(400)-350), Created: max(0, rng.IntN(60)-50), Failed: max(0, rng.IntN(60)-57),
 			LeadSum: time.Duration(rng.IntN(int(time.Second))), Idle: rng.IntN(50),
+		}
+		if o.Returns = i/1000%2 == 1; o.Returns {
+			o.MostInUse = rng.IntN(300)
+			o.InUse = rng.IntN(o.MostInUse + 1)
 		}
 		if i%10_000 == 0 {
 			o.Elapsed = time.Hour

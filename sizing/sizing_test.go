@@ -59,6 +59,15 @@ func TestStepwiseTellsThisStory(t *testing.T) {
 	}
 }
 
+func TestStepwiseSaysThatTheLeastIsKeptWhereCreationsFail(t *testing.T) {
+	s := &sizing.Stepwise{MinInterval: 500 * ms, MaxInterval: 800 * ms}
+	s.Step(sizing.Observation{MinCapacity: 4, MaxCapacity: 8})
+	d := s.Step(sizing.Observation{Elapsed: time.Second, MinCapacity: 4, MaxCapacity: 8, Failed: 3})
+	if got, want := d.Reason.String(), "4 is the least: creations fail"; got != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
+}
+
 func TestAFullHealthyPoolKeepsItsTarget(t *testing.T) {
 	s := &sizing.Stepwise{MinInterval: 500 * ms, MaxInterval: 5 * time.Second}
 	s.Step(sizing.Observation{MinCapacity: 10, MaxCapacity: 100})
@@ -103,6 +112,7 @@ func TestAStepAllocatesNothing(t *testing.T) {
 	for _, p := range []sizing.Policy{
 		&sizing.Stepwise{MinInterval: 500 * ms, MaxInterval: 5 * time.Second},
 		&sizing.Ladder{},
+		comeBack{&sizing.Ladder{}},
 	} {
 		demand, i := []int{5, 0, 0, 90, 100, 0, 1}, 0
 		step := func() {
@@ -118,6 +128,14 @@ func TestAStepAllocatesNothing(t *testing.T) {
 			t.Errorf("%T: %v allocations a step, want none", p, n)
 		}
 	}
+}
+
+// comeBack is a policy of a pool whose members come back.
+type comeBack struct{ sizing.Policy }
+
+func (p comeBack) Step(o sizing.Observation) sizing.Decision {
+	o.Returns, o.InUse, o.MostInUse = true, o.Takes, o.Takes
+	return p.Policy.Step(o)
 }
 
 func ExampleStepwise() {
