@@ -239,3 +239,41 @@ func TestMembersThatPeersOpenDoNotSpeedUpFailingDials(t *testing.T) {
 		}
 	})
 }
+
+// What keeps the pool from dialling is the dialer's to say.
+func TestAPeersFailureDoesNotHideAPermanentError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		w.breaks(always(poolkit.Permanent(errRefused)))
+		ps := newPeers(w)
+		cfg := w.config(1)
+		cfg.Acceptor = ps
+		p := open(t, w, cfg)
+		synctest.Wait()
+		ps.offer(&offer{err: errors.New("a port scanner")})
+		begun := time.Now()
+		_, err := p.Acquire(t.Context())
+		if !poolkit.IsPermanent(err) || !errors.Is(p.Stats().LastError, errRefused) || time.Since(begun) > 0 {
+			t.Errorf("after %v: %v; last error %v", time.Since(begun), err, p.Stats().LastError)
+		}
+	})
+}
+
+func TestADialledMemberDoesNotTakeTheFirstID(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		ps := newPeers(w)
+		cfg := w.config(1)
+		cfg.Acceptor = ps
+		first := number(1) // which the dialer comes up with, too
+		cfg.FirstID = &first
+		p := open(t, w, cfg)
+		ready(t, p)
+		ps.offer(&offer{})
+		if l, ok := p.TryAcquireID(first); !ok {
+			t.Error("the first member that was admitted has not the first ID")
+		} else {
+			l.Discard()
+		}
+	})
+}

@@ -8,8 +8,8 @@ import "context"
 //
 // ctx is looked at only when it is about to wait: a member that stands ready is
 // lent even under a ctx that has ended, and one that has been handed over before
-// the wait was given up is returned. The end of ctx never cancels the making of a
-// member: it serves the next caller.
+// the wait was given up is returned. For a caller whose ctx has ended by then nothing is
+// dialled; but its end never cancels the making of a member, which serves the next caller.
 //
 // The error is an [*AcquireError]. It wraps the ctx's cause, [ErrClosed], or, at
 // once, the permanent error that keeps the pool from making members.
@@ -24,8 +24,8 @@ func (p *Pool[C]) Acquire(ctx context.Context) (Lease[C], error) {
 // AcquireID is like [Pool.Acquire] for the member with a certain ID. If that one is
 // not idle it waits until it arrives or comes back, and if it is being examined, until
 // that is over; a caller who waits for an ID comes before those who wait for any. If it
-// turns out to have just ended, the error is [ErrLost], at once: nobody else will come
-// under that ID.
+// turns out to be dead when it is to be lent, or is examined, the error is [ErrLost], at
+// once: it is not likely that another comes under that ID.
 func (p *Pool[C]) AcquireID(ctx context.Context, id ID) (Lease[C], error) {
 	p.mu.Lock()
 	if m := p.ledger.idleWith(id); m != nil && p.plain {
@@ -79,7 +79,10 @@ func (p *Pool[C]) try(a *ask) (Lease[C], bool) {
 	for ; ; p.mu.Lock() {
 		m := p.ledger.take(&a.wish)
 		if m == nil {
+			p.ledger.shed = false // somebody asks for members again
+			tickets := p.order()
 			p.mu.Unlock()
+			p.dialAll(tickets)
 			return Lease[C]{}, false
 		}
 		p.ledger.asked(a)
@@ -212,8 +215,10 @@ func (p *Pool[C]) reject(l Lease[C], why Reason) {
 		p.ledger.doubt = p.ledger.doubt || !l.m.accepted
 		told = p.fail(l.m.shard, l.m.accepted, ErrLost)
 	}
+	tickets := p.order()
 	p.mu.Unlock()
 	tell(told)
+	p.dialAll(tickets)
 	if failed {
 		p.hookFailed(l.m.shard, ErrLost)
 	}

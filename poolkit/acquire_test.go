@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -303,6 +304,38 @@ func TestAnIDThatHasJustEndedFailsAtOnce(t *testing.T) {
 		_, err = p.AcquireID(t.Context(), id)
 		if !errors.Is(err, poolkit.ErrLost) || time.Since(begun) != 0 {
 			t.Errorf("after %v: %v, want %v at once", time.Since(begun), err, poolkit.ErrLost)
+		}
+	})
+}
+
+// The permanent error may be of a deadline of the dialer's own.
+func TestAPermanentErrorIsNoTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		w.breaks(always(poolkit.Permanent(context.DeadlineExceeded)))
+		p := open(t, w, w.config(1))
+		synctest.Wait()
+		_, err := p.Acquire(t.Context())
+		var timeout net.Error
+		if !errors.As(err, &timeout) || timeout.Timeout() || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestNothingIsDialledForWhoHasNoTimeLeft(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: time.Second}
+		cfg := w.config(0)
+		cfg.MaxCapacity = 1
+		p := open(t, w, cfg)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := p.Acquire(ctx); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if s := p.Stats(); w.dialled() > 0 || s.Promised > 0 || s.Acquires != 1 || s.Waits != 0 {
+			t.Errorf("%d dialled, %+v", w.dialled(), s)
 		}
 	})
 }

@@ -82,7 +82,8 @@ func (b *Budget) Stats() BudgetStats {
 }
 
 // Short returns a channel on which a token comes when idle members have to go: when
-// [Budget.Shortage] has become more, or a member has become idle while there is one.
+// [Budget.Shortage] has become more, unless the budget is known to be [Budget.Dry], or a
+// member has become idle while there is one.
 // Several causes may bring one token, and it may come too late, when the shortage is
 // over. The channel is always the same, is never closed, and has one reader.
 func (b *Budget) Short() <-chan struct{} { return b.short }

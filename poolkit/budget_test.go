@@ -581,3 +581,48 @@ func TestAMemberThatIsTooOldIsNotReplacedInAPoolThatWasShed(t *testing.T) {
 		expect(t, p, "when it was asked", 3, 1, 0, 0)
 	})
 }
+
+func TestAPoolThatWasShedFillsForWhoTries(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		p := open(t, w, w.config(2))
+		ready(t, p)
+		p.Shed(2)
+		synctest.Wait()
+		expect(t, p, "after shedding", 0, 0, 0, 0)
+		if _, ok := p.TryAcquire(); ok {
+			t.Error("lent a member that was shed")
+		}
+		synctest.Wait()
+		expect(t, p, "after a try", 2, 0, 0, 0)
+	})
+}
+
+func TestSheddingLeavesWhoWaitsForAFullPoolInHope(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, v := &world{}, &world{}
+		b := poolkit.NewBudget(4)
+		other := v.config(0)
+		other.MaxCapacity, other.Budget = 1, b
+		held := acquire(t, open(t, v, other))
+		cfg := w.config(4)
+		cfg.Budget = b
+		p := open(t, w, cfg)
+		synctest.Wait()
+		expect(t, p, "with room for three", 3, 0, 0, 0)
+		waits := make(chan error, 1)
+		go func() { waits <- p.WaitReady(t.Context(), 4) }()
+		synctest.Wait()
+		p.Shed(1)
+		held.Discard()
+		synctest.Wait()
+		select {
+		case err := <-waits:
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Fatalf("WaitReady has not returned: %+v", p.Stats())
+		}
+	})
+}

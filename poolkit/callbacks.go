@@ -11,10 +11,15 @@ import (
 // on. So what has to be done after one in any case is deferred by its caller, who
 // finds the error where err points.
 
+// lookInto looks into an error that a callback has returned. One that cannot bear that, as
+// a nil pointer that is an error, panics here, where it is contained.
+func lookInto(err error) { _ = IsPermanent(err) }
+
 func (p *Pool[C]) callDial(ctx context.Context, shard int, err *error) (id ID, conn C) {
 	*err = errUnreturned
 	defer contain("Dial", err)
 	id, conn, *err = p.cfg.Dialer.Dial(ctx, shard)
+	lookInto(*err)
 	return id, conn
 }
 
@@ -22,7 +27,8 @@ func (p *Pool[C]) callAccept(err *error) (offer Offer[C]) {
 	*err = errUnreturned
 	defer contain("Accept", err)
 	offer, *err = p.cfg.Acceptor.Accept(p.ctx)
-	if *err == nil && offer == nil {
+	lookInto(*err)
+	if *err == nil && isNil(offer) {
 		*err = errNoMember
 	}
 	return offer
@@ -40,6 +46,7 @@ func (p *Pool[C]) callAdmit(ctx context.Context, offer Offer[C], id ID, err *err
 	*err = errUnreturned
 	defer contain("Admit", err)
 	conn, *err = offer.Admit(ctx, id)
+	lookInto(*err)
 	return conn
 }
 
@@ -58,6 +65,7 @@ func (p *Pool[C]) callShut(m *member[C], err *error) {
 	*err = errUnreturned
 	defer contain("Shut", err)
 	*err = p.cfg.Shut(m.conn)
+	lookInto(*err)
 }
 
 // callPeer asks whose a member is.
@@ -127,6 +135,7 @@ func (p *Pool[C]) callCheck(ctx context.Context, m *member[C], err *error) {
 	*err = errUnreturned
 	defer contain("Check", err)
 	*err = p.cfg.Check(ctx, m.conn)
+	lookInto(*err)
 }
 
 func (p *Pool[C]) lent(l Lease[C]) {
@@ -148,10 +157,7 @@ func (p *Pool[C]) announce(ctx context.Context) {
 	err = nil
 }
 
-func (p *Pool[C]) linger(ctx context.Context) {
-	if p.cfg.Linger == nil {
-		return
-	}
+func (p *Pool[C]) callLinger(ctx context.Context) {
 	err := errUnreturned
 	defer p.report(&err)
 	defer contain("Linger", &err)

@@ -15,9 +15,10 @@ type Config[C any] struct {
 	Dialer   Dialer[C]
 	Acceptor Acceptor[C]
 
-	// Shut ends a member for good. It is required, and called exactly once for
-	// every member, without any lock. While [Pool.Close] runs it may be called for a
-	// member that is on loan. The member's place counts as held until it returns.
+	// Shut ends a member for good. It is required, and called exactly once for every
+	// member that is not hijacked, without any lock. While [Pool.Close] runs it may be
+	// called for a member that is on loan. The member's place counts as held until it
+	// returns. Its error is nobody's concern: what matters, Shut reports itself.
 	Shut func(C) error
 
 	// Watch, if set, starts watching an idle member: when it ends by itself, or is
@@ -56,7 +57,9 @@ type Config[C any] struct {
 	Announce func(ctx context.Context)
 
 	// Linger, if set, is called by [Pool.Shutdown] when every lease has ended: the place
-	// to wait until what was written has arrived. ctx is Shutdown's.
+	// to wait until what was written has arrived. It is called once, not in a pool that has
+	// been closed, and ends before Closed is called. ctx is Shutdown's, and ends too when
+	// the pool is closed.
 	Linger func(ctx context.Context)
 
 	// Closed, if set, is called once when the pool has closed: after every member

@@ -22,7 +22,7 @@ var (
 	ErrDuplicateID = errors.New("duplicate ID")
 
 	// ErrLost is why a member is turned away that ended while it was arriving, and why
-	// one that is asked for by ID is not lent when it has just ended.
+	// nobody gets one that is asked for by ID and ends.
 	ErrLost = errors.New("the member has ended")
 )
 
@@ -81,7 +81,7 @@ var (
 func contain(callback string, err *error) {
 	v := recover()
 	if v == nil {
-		if !errors.Is(*err, errUnreturned) {
+		if *err != errUnreturned { //nolint:errorlint // to look into an error may panic
 			return
 		}
 		v = errGoexit
@@ -99,11 +99,11 @@ type AcquireError struct {
 	Peer   string // the peer whose member was asked for, if ByPeer
 	ByPeer bool   // whether a member of a certain peer was asked for
 
-	// Err is why the wait ended: the context's error, [ErrClosed], or the permanent
-	// error that keeps the pool from making members.
+	// Err is why the wait ended: the context's error, [ErrClosed], [ErrLost], the permanent
+	// error that keeps the pool from making members, or why what was asked for cannot come.
 	Err error
 
-	// Last is the latest failure to make a member, if none has arrived since.
+	// Last is the latest failure to make a member, as [Stats.LastError] has it.
 	Last error
 
 	Stats Stats // the pool at that moment
@@ -137,7 +137,9 @@ func (e *AcquireError) Unwrap() error { return e.Err }
 
 // Timeout reports whether the caller's deadline ended the wait. With it an
 // AcquireError is a [net.Error] to those who test for one.
-func (e *AcquireError) Timeout() bool { return errors.Is(e.Err, context.DeadlineExceeded) }
+func (e *AcquireError) Timeout() bool {
+	return errors.Is(e.Err, context.DeadlineExceeded) && !IsPermanent(e.Err)
+}
 
 // Temporary is the other half of [net.Error]. It is the same as Timeout.
 func (e *AcquireError) Temporary() bool { return e.Timeout() }

@@ -98,7 +98,7 @@ func (p *Pool[C]) land(t ticket, m *member[C], begun time.Time) {
 func (p *Pool[C]) join(t ticket, m *member[C], peer string, begun time.Time, unfit error) {
 	p.mu.Lock()
 	if unfit != nil {
-		m.lost = true
+		m.outlook = lost
 	}
 	w, err := p.ledger.land(t, m, peer)
 	var told []*waiter[C]

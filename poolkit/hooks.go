@@ -3,8 +3,8 @@ package poolkit
 import "fmt"
 
 // Hooks are told what happens in a pool. Each may be nil. They are called without
-// any lock and may call the pool's methods, except those that wait: Close,
-// Shutdown and Acquire. They must not block.
+// any lock and may call the pool's methods, except those that wait: Close, Shutdown,
+// WaitReady, and Acquire and its kin. They must not block.
 type Hooks struct {
 	// Joined is called when a member has arrived.
 	Joined func(id ID, shard int)

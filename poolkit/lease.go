@@ -104,8 +104,8 @@ func (p *Pool[C]) putBack(m *member[C], fit bool) {
 	p.mu.Lock()
 	switch {
 	case !fit:
-		m.lost, why = true, Unhealthy
-	case m.lost:
+		m.outlook, why = lost, Unhealthy
+	case m.outlook == lost:
 		why = Gone
 	}
 	w, ok := p.ledger.putBack(m)
@@ -113,7 +113,9 @@ func (p *Pool[C]) putBack(m *member[C], fit bool) {
 	if !ok {
 		p.ledger.close(m, why)
 	}
+	tickets := p.order()
 	p.mu.Unlock()
+	p.dialAll(tickets)
 	if w != nil {
 		w.ready <- struct{}{}
 	}
@@ -122,13 +124,16 @@ func (p *Pool[C]) putBack(m *member[C], fit bool) {
 	}
 }
 
-// dismiss shuts a member that came back but cannot stay. It unlocks mu.
+// dismiss shuts a member whose loan is over and that cannot stay. Its replacement does not
+// wait for that. It unlocks mu.
 func (p *Pool[C]) dismiss(m *member[C], why Reason) {
 	p.ledger.close(m, why)
 	if why == Aged {
 		p.wake() // to see to the next when its time comes
 	}
+	tickets := p.order()
 	p.mu.Unlock()
+	p.dialAll(tickets)
 	p.bury(m)
 }
 
@@ -155,7 +160,7 @@ func (l Lease[C]) Hijack() bool {
 	}
 	p.ledger.close(l.m, Ended)
 	p.mu.Unlock()
-	p.free(l.m)
+	p.free(l.m) // which orders its replacement
 	return true
 }
 
@@ -166,7 +171,5 @@ func (p *Pool[C]) end(l Lease[C], why Reason) {
 		p.mu.Unlock()
 		return
 	}
-	p.ledger.close(l.m, why)
-	p.mu.Unlock()
-	p.bury(l.m)
+	p.dismiss(l.m, why)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vistone/poolkit/poolkit"
+	"github.com/vistone/poolkit/sizing"
 )
 
 func TestAStaleLeaseNeverTouchesTheNextBorrower(t *testing.T) {
@@ -110,5 +111,38 @@ func TestLentSeesEachLeaseBeforeItsCaller(t *testing.T) {
 		l.Release()
 		after(time.Second)
 		expect(t, p, "after the backend ended the lease", 1, 0, 0, 0)
+	})
+}
+
+// inAll wants n members in all, those on loan included.
+type inAll int
+
+func (n inAll) Step(sizing.Observation) sizing.Decision {
+	return sizing.Decision{Target: int(n), InUse: true, Wait: time.Second, Settled: true}
+}
+
+func TestTheReplacementOfWhatIsDiscardedDoesNotWaitUntilThatIsShut(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(4)
+		cfg.MinCapacity = 1
+		cfg.Sizing = inAll(4)
+		cfg.Shut = func(c *conn) error {
+			time.Sleep(30 * time.Second)
+			return shutConn(c)
+		}
+		p := open(t, w, cfg)
+		ready(t, p)
+		var held []poolkit.Lease[*conn]
+		for range 4 {
+			held = append(held, acquire(t, p))
+		}
+		synctest.Wait()
+		expect(t, p, "four on loan, and the least", 1, 4, 0, 0)
+		for _, l := range held {
+			go l.Discard()
+		}
+		synctest.Wait()
+		expect(t, p, "when all four are discarded", 4, 0, 0, 0)
 	})
 }

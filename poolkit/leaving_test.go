@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,6 +143,111 @@ func TestWhenTheContextEndsShutdownDoesNotLinger(t *testing.T) {
 		defer cancel()
 		if err := p.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
+		}
+	})
+}
+
+// What is said of a member that cannot be lent yet holds when it can.
+func TestAMemberMaySayThatItIsLeavingAtAnyTime(t *testing.T) {
+	for when, at := range map[string]int{"arriving": 1, "returning": 2, "being examined": 2} {
+		bubble(t, func(t *testing.T) {
+			w := &world{}
+			cfg := watched(w.config(1))
+			watch, watches := cfg.Watch, 0
+			cfg.Watch = func(c *conn, wt poolkit.Watcher) func() bool {
+				stop := watch(c, wt)
+				if c.id == number(1) {
+					if watches++; watches == at {
+						wt.Leaving()
+					}
+				}
+				return stop
+			}
+			if when == "being examined" {
+				cfg.Check = func(context.Context, *conn) error { return nil }
+				cfg.CheckInterval = time.Second
+			}
+			p := open(t, w, cfg)
+			ready(t, p)
+			switch when {
+			case "returning":
+				acquire(t, p).Release()
+			case "being examined":
+				after(1500 * time.Millisecond)
+			}
+			after(5 * time.Second)
+			for l, ok := p.TryAcquire(); ok; l, ok = p.TryAcquire() {
+				defer l.Discard()
+				if l.ID() == number(1) {
+					t.Errorf("it said so while %s, and was lent to somebody who asked for any", when)
+				}
+			}
+			l, ok := p.TryAcquireID(number(1))
+			if !ok {
+				t.Fatalf("it said so while %s, and was not lent to who asked for its ID", when)
+			}
+			l.Discard()
+		})
+	}
+}
+
+func TestShutdownLingersOnceAndNotAfterClose(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(1)
+		var steps notes[string]
+		cfg.Linger = func(ctx context.Context) {
+			steps.add("linger")
+			_ = pass(ctx, time.Minute)
+		}
+		cfg.Closed = func() error {
+			steps.add("closed")
+			return nil
+		}
+		p := open(t, w, cfg)
+		ready(t, p)
+		begun := time.Now()
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				if err := p.Shutdown(t.Context()); err != nil || time.Since(begun) != time.Minute {
+					t.Errorf("after %v: %v", time.Since(begun), err)
+				}
+			})
+		}
+		both.Wait()
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if want := []string{"linger", "closed"}; !slices.Equal(steps.list(), want) {
+			t.Errorf("%q, want %q", steps.list(), want)
+		}
+	})
+}
+
+func TestCloseEndsLingeringAndWaitsForIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(1)
+		var steps notes[string]
+		cfg.Linger = func(ctx context.Context) {
+			_ = pass(ctx, time.Hour)
+			time.Sleep(time.Second)
+			steps.add("lingered")
+		}
+		cfg.Closed = func() error {
+			steps.add("closed")
+			return nil
+		}
+		p := open(t, w, cfg)
+		ready(t, p)
+		begun := time.Now()
+		time.AfterFunc(time.Second, func() { p.Close() })
+		if err := p.Shutdown(t.Context()); err != nil || time.Since(begun) != 2*time.Second {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+		if want := []string{"lingered", "closed"}; !slices.Equal(steps.list(), want) {
+			t.Errorf("%q, want %q", steps.list(), want)
 		}
 	})
 }

@@ -59,6 +59,7 @@ type ledger[C any] struct {
 	doubt       bool      // a dialled member was dead on arrival: the next have to prove themselves
 	last        error     // the latest failure, until a member arrives
 	permanent   error     // the same, if marked so
+	dialFault   bool      // it came of a dial, and not of accepting
 	retry       bool      // a caller was told the permanent error since the latest attempt
 
 	firstGiven bool   // the member with firstID has arrived
@@ -134,6 +135,7 @@ func (l *ledger[C]) find(w *wish) *member[C] {
 func (l *ledger[C]) lend(m *member[C]) {
 	l.move(m, onLoan)
 	m.loans++
+	m.outlook = lasting // if it still is parting, the next watch says so
 }
 
 // errNoPeers is why nobody can wait for a peer's member.
@@ -159,7 +161,7 @@ func (l *ledger[C]) offer(m *member[C]) *waiter[C] {
 		l.share.served(l.urgent())
 		return w
 	}
-	if l.quiet {
+	if l.quiet || m.outlook == parting {
 		l.move(m, leaving)
 		return nil
 	}
@@ -194,20 +196,25 @@ func (l *ledger[C]) takeBack(m *member[C]) (why Reason, back bool) {
 // putBack completes the return. Where it reports false, the member has to be
 // closed.
 func (l *ledger[C]) putBack(m *member[C]) (*waiter[C], bool) {
-	if l.quiet || l.draining || m.epoch != l.epoch || m.lost {
+	if l.quiet || l.draining || m.epoch != l.epoch || m.outlook == lost {
 		return nil, false
 	}
 	return l.offer(m), true
 }
 
-// leave notes that a member is about to end: from now on only who asks for its ID gets
-// it. It reports whether the member was idle.
+// leave notes that a member is about to end: from now on, or from when it has arrived,
+// come back or been examined, only who asks for its ID gets it. It reports whether the
+// member was idle.
 func (l *ledger[C]) leave(m *member[C]) bool {
-	if m.state != idle {
-		return false
+	switch m.state {
+	case idle:
+		l.move(m, leaving)
+		return true
+	case arriving, returning, checking:
+		m.outlook = max(m.outlook, parting)
+	default: // whoever has it will find out
 	}
-	l.move(m, leaving)
-	return true
+	return false
 }
 
 // lose notes that a member ended by itself. It reports whether nobody had it, so that
@@ -215,7 +222,7 @@ func (l *ledger[C]) leave(m *member[C]) bool {
 func (l *ledger[C]) lose(m *member[C]) bool {
 	was := m.state
 	if was == arriving || was == returning {
-		m.lost = true
+		m.outlook = lost
 	}
 	if !was.queued() && was != leaving {
 		return false
@@ -232,7 +239,8 @@ func (l *ledger[C]) close(m *member[C], why Reason) {
 	l.move(m, closing)
 }
 
-// free gives back the place of a member that has been shut.
+// free gives back the place of a member that has been shut. Who waits for its ID goes on:
+// a peer that begins anew may use it again.
 func (l *ledger[C]) free(m *member[C]) {
 	l.move(m, shut)
 	if l.members[m.id] == m {

@@ -62,11 +62,14 @@ func (w *model) land(t *ticket, id ID) {
 	if w.cfg.Sequence != nil {
 		a.m.sequence = uint64(w.byte()) + 1
 	}
-	if w.byte()%16 == 1 {
+	switch w.byte() % 16 {
+	case 1:
 		if w.l.lose(a.m) {
 			w.fatalf("a member that arrives was lost from idle")
 		}
 		a.lost = true
+	case 2:
+		w.leave(a)
 	}
 	w.actors = append(w.actors, a)
 	got, err := w.l.land(*t, a.m, a.peer)
@@ -78,7 +81,7 @@ func (w *model) land(t *ticket, id ID) {
 		want = errStale
 	case a.lost:
 		want = ErrLost
-	case taken && !t.accepted:
+	case !t.accepted && (taken || w.cfg.FirstID != nil && id == *w.cfg.FirstID):
 		want = ErrDuplicateID
 	}
 	if !errors.Is(err, want) {
@@ -167,22 +170,24 @@ func (w *model) fail(t *ticket, permanent bool) {
 			w.pausedUntil = w.now.Add(backoff(w.failures-probeAfter+1, 0.5))
 		}
 	}
-	w.permanent = nil
-	if permanent {
-		w.permanent = err
+	switch {
+	case permanent:
+		w.permanent, w.dialFault = err, shard >= 0
 		w.failed(told, err)
-	} else if told != nil {
+	case told != nil:
 		w.fatalf("a passing failure was told to %d waiters", len(told))
+	case w.dialFault == (shard >= 0): // else it says nothing about that one
+		w.permanent = nil
 	}
 }
 
 func (w *model) wake(d time.Duration) {
 	w.now = w.now.Add(d)
 	var want time.Time
-	if w.doubt && len(w.idle) > 0 && !w.idle[0].m.accepted {
-		if want = w.idle[0].made.Add(proveFor); !want.After(w.now) {
+	if i := slices.IndexFunc(w.idle, func(a *actor) bool { return !a.m.accepted && a.m.redeems }); w.doubt && i >= 0 {
+		if want = w.idle[i].made.Add(proveFor); !want.After(w.now) {
 			want = time.Time{}
-			w.succeeded(w.idle[0]) // it has lasted
+			w.succeeded(w.idle[i]) // it has lasted
 		}
 	}
 	until := func(end *time.Time, over func()) {
@@ -415,6 +420,9 @@ func (w *model) leave(a *actor) {
 	}
 	if was == idle {
 		w.leaveIdle(a, leaving)
+	}
+	if was == checking || a.returning || !slices.Contains(w.actors, a) {
+		a.parting = true // when that is over
 	}
 }
 

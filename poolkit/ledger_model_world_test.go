@@ -41,6 +41,7 @@ type model struct {
 	pausedUntil time.Time // zero: not paused
 	doubt       bool
 	permanent   error
+	dialFault   bool // permanent came of a dial
 	shards      []modelShard
 	counts      counts
 	modelUpkeep
@@ -54,6 +55,7 @@ type actor struct {
 	known     bool // as a member of its peer
 	peer      string
 	lost      bool // while arriving
+	parting   bool // it said that it is leaving when that did nothing yet
 	loan      uint64
 	returning bool
 
@@ -244,7 +246,7 @@ func (w *model) becomes(a *actor, got *waiter[int]) {
 	var want *waiter[int]
 	if line := w.byID[a.m.id[3]]; len(line) > 0 {
 		want, w.byID[a.m.id[3]] = line[0], line[1:]
-	} else if all := w.lineFor(func(x *waiter[int]) bool { return x.kind == forAny || x.peer == a.peer }); len(all) > 0 {
+	} else if all := w.lineFor(func(x *waiter[int]) bool { return x.kind == forAny || x.peer == a.peer }); len(all) > 0 && !a.parting {
 		want = all[0]
 		w.line = slices.DeleteFunc(w.line, func(x *waiter[int]) bool { return x == want })
 		// Nobody starves: a waiter is passed over at most as often as others were there
@@ -259,10 +261,10 @@ func (w *model) becomes(a *actor, got *waiter[int]) {
 		w.fatalf("member %v went to waiter %p, want %p", a.m.id, got, want)
 	}
 	was := a.state
-	if was == checking && (want != nil || w.quiet) {
+	if was == checking && (want != nil || w.quiet || a.parting) {
 		w.leaveIdle(a, leaving)
 	}
-	if want == nil && w.quiet {
+	if want == nil && (w.quiet || a.parting) {
 		a.state = leaving
 		return
 	}
@@ -300,7 +302,7 @@ func (w *model) answered(got *waiter[int], m *member[int], err error) {
 
 // lent expects a member to be on loan, to nobody who had it before.
 func (w *model) lent(a *actor) {
-	a.state = onLoan
+	a.state, a.parting = onLoan, false
 	w.most = max(w.most, len(w.in(onLoan)))
 	if a.m.loans <= a.loan {
 		w.fatalf("loan %d of member %v comes after loan %d", a.m.loans, a.m.id, a.loan)

@@ -17,13 +17,13 @@ type member[C any] struct {
 
 	// Part of the ledger.
 	state    memberState
-	lost     bool   // the watch fired while the member was arriving or returning
-	joined   bool   // it arrived, and was not turned away
-	untried  bool   // whoever gets it first is yet to find it alive; belongs to whoever that is
-	redeems  bool   // it arrived after failures, which end when it is found alive
-	renewing bool   // its replacement is on its way
-	why      Reason // once closing; with renewing, to be
-	loans    uint64 // how often it was lent: what a Lease is checked against
+	outlook  outlook // what is known of its end while it is arriving, returning or examined
+	joined   bool    // it arrived, and was not turned away
+	untried  bool    // whoever gets it first is yet to find it alive; belongs to whoever that is
+	redeems  bool    // it arrived after failures, which end when it is found alive
+	renewing bool    // its replacement is on its way
+	why      Reason  // once closing; with renewing, to be
+	loans    uint64  // how often it was lent: what a Lease is checked against
 
 	pool *Pool[C]
 	conn C
@@ -60,6 +60,15 @@ const (
 	returning                    // the loan is over, but it is not yet idle
 	closing                      // being shut; nobody gets it any more
 	shut                         // gone from the books
+)
+
+// outlook is what a member will come to once it has arrived, come back or been examined.
+type outlook uint8
+
+const (
+	lasting outlook = iota
+	parting         // it is about to end: only who asks for its ID gets it
+	lost            // it has ended: nobody does
 )
 
 // queued reports whether a member in that state stands in the idle queues.

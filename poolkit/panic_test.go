@@ -3,10 +3,12 @@ package poolkit_test
 import (
 	"context"
 	"errors"
+	"net"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vistone/poolkit/poolkit"
@@ -267,4 +269,29 @@ func TestNewReportsWhatIsWrong(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
+}
+
+// The classic: an error that is not nil, but holds a nil pointer.
+func TestAnErrorThatPanicsWhenLookedIntoIsContained(t *testing.T) {
+	var bad *net.OpError
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		w.breaks(always(bad))
+		p := open(t, w, w.config(1))
+		synctest.Wait()
+		var panicked *poolkit.PanicError
+		if err := p.Stats().LastError; !errors.As(err, &panicked) || panicked.Callback != "Dial" {
+			t.Errorf("%v", err)
+		}
+	})
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		ps, cfg := accepting(w)
+		p := open(t, w, cfg)
+		ps.offer(&offer{err: bad})
+		var panicked *poolkit.PanicError
+		if err := p.Stats().LastError; !errors.As(err, &panicked) || panicked.Callback != "Admit" {
+			t.Errorf("%v", err)
+		}
+	})
 }

@@ -16,7 +16,7 @@ type Pool[C any] struct {
 	ctx    context.Context    // parent of every dial and accept; ends when the pool drains
 	cancel context.CancelFunc //
 	spare  sync.Pool          // of *waiter[C]
-	plain  bool               // no callback has a say when a member is lent or comes back
+	plain  bool               // no callback runs when a member is lent or comes back, and idle ones are not sorted
 
 	// work counts the goroutines of the pool. It is added to only under mu, and only
 	// while the pool is not draining or something is open: Close waits for it after
@@ -28,6 +28,8 @@ type Pool[C any] struct {
 	done  chan struct{} // closed by the first Close when it has finished
 
 	closeErr error // set before done is closed
+
+	lingering *lingering // guarded by mu; set by the first Shutdown that lingers
 
 	mu     sync.Mutex
 	ledger ledger[C] // guarded by mu, as is the rest

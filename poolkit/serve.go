@@ -73,13 +73,13 @@ func (p *Pool[C]) admit(offer Offer[C]) {
 			p.hookFailed(-1, err)
 			return
 		}
-		p.settle(offer, shard)
+		p.place(offer, shard)
 	}()
 	shard = p.callShard(offer, &err)
 }
 
-// settle is admit on a certain shard.
-func (p *Pool[C]) settle(offer Offer[C], shard int) {
+// place is admit on a certain shard.
+func (p *Pool[C]) place(offer Offer[C], shard int) {
 	for {
 		id := RandomID()
 		p.mu.Lock()

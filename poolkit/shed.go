@@ -8,7 +8,7 @@ func (p *Pool[C]) Shed(n int) int {
 	p.mu.Lock()
 	gone := p.ledger.evict(n, Evicted)
 	if len(gone) > 0 {
-		p.ledger.shed = true
+		p.ledger.shed = len(p.ledger.readies) == 0
 		p.disturb()
 		p.buryLater(gone...)
 	}

@@ -14,7 +14,7 @@ import (
 // A backend may tell its peers first, with [Config.Announce], and see at the end that
 // they get what was written, with [Config.Linger].
 func (p *Pool[C]) Shutdown(ctx context.Context) error {
-	p.leave(ctx)
+	p.quiesce(ctx)
 	p.drain()
 	select {
 	case <-p.empty:
@@ -29,9 +29,9 @@ func (p *Pool[C]) Shutdown(ctx context.Context) error {
 	return errors.Join(err, p.Close())
 }
 
-// leave lets the backend announce that the pool is going to drain. Who calls Shutdown
+// quiesce lets the backend announce that the pool is going to drain. Who calls Shutdown
 // meanwhile does not wait for that, and drains it.
-func (p *Pool[C]) leave(ctx context.Context) {
+func (p *Pool[C]) quiesce(ctx context.Context) {
 	if p.cfg.Announce == nil {
 		return
 	}
@@ -49,6 +49,40 @@ func (p *Pool[C]) leave(ctx context.Context) {
 	p.announce(ctx)
 }
 
+// lingering is a call of Config.Linger.
+type lingering struct {
+	end  context.CancelFunc
+	over chan struct{} // closed by linger when the call has ended
+}
+
+// linger lets the backend see that what was written arrives, once, and not in a pool that
+// has been closed. Who calls Shutdown meanwhile waits for that, and Close ends it.
+func (p *Pool[C]) linger(ctx context.Context) {
+	if p.cfg.Linger == nil {
+		return
+	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	p.mu.Lock()
+	l, closed := p.lingering, p.closed
+	first := l == nil && !closed
+	if first {
+		l = &lingering{end, make(chan struct{})}
+		p.lingering = l
+	}
+	p.mu.Unlock()
+	switch {
+	case first:
+		defer close(l.over)
+		p.callLinger(ctx)
+	case !closed:
+		select {
+		case <-l.over:
+		case <-ctx.Done():
+		}
+	}
+}
+
 // Close closes the pool now: it refuses whoever waits or comes with [ErrClosed],
 // and shuts every member, idle or on loan. It returns after the pool's last
 // goroutine, with the error of [Config.Closed]; a second call does the same. It
@@ -56,13 +90,17 @@ func (p *Pool[C]) leave(ctx context.Context) {
 func (p *Pool[C]) Close() error {
 	p.drain()
 	p.mu.Lock()
-	first := !p.closed
-	p.closed = true
-	gone := p.ledger.seize()
-	p.mu.Unlock()
-	if !first {
+	if p.closed {
+		p.mu.Unlock()
 		<-p.done
 		return p.closeErr
+	}
+	p.closed = true
+	gone, l := p.ledger.seize(), p.lingering
+	p.mu.Unlock()
+	if l != nil {
+		l.end()
+		<-l.over
 	}
 	each(gone, p.bury)
 	<-p.empty

@@ -29,7 +29,8 @@ type Stats struct {
 	Lost     uint64        // members lost or trimmed while idle, those that failed a check among them
 	LeadTime time.Duration // how long the arrived ones took, added up
 
-	// LastError is the latest failure to make a member, if none has arrived since.
+	// LastError is the latest failure to make a member, until one that arrived later has
+	// been lent, or has lasted for a second.
 	LastError error
 }
 

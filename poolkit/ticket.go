@@ -147,10 +147,13 @@ func (l *ledger[C]) objection(t ticket, m *member[C]) error {
 	if t.epoch != l.epoch {
 		return errStale
 	}
-	if m.lost {
+	if m.outlook == lost {
 		return ErrLost
 	}
-	if _, taken := l.members[m.id]; taken && !t.accepted {
+	if t.accepted {
+		return nil // its ID was promised to it
+	}
+	if _, taken := l.members[m.id]; taken || l.firstID != nil && m.id == *l.firstID {
 		return ErrDuplicateID
 	}
 	return nil
@@ -180,27 +183,38 @@ func (l *ledger[C]) drop(t ticket) {
 // returns the waiters that a permanent error takes out of their lines.
 func (l *ledger[C]) fail(shard int, err error, now time.Time, chance float64) []*waiter[C] {
 	l.counts.failed++
+	dialled, permanent := shard >= 0, IsPermanent(err)
+	if dialled {
+		l.retry = false
+		l.setBack(shard, permanent, now, chance)
+	}
+	if l.permanent != nil && !permanent && l.dialFault != dialled {
+		return nil // which says nothing about the cause of that one
+	}
 	l.last = err
-	if shard >= 0 && !l.shards.Resting(shard) {
-		l.failures++
-		l.shards.Rest(shard, now.Add(backoff(l.shards.Failures(shard)+1, chance)))
-	}
-	permanent := IsPermanent(err)
-	l.retry = false
-	if shard >= 0 && (permanent || l.failures >= probeAfter) {
-		n := l.failures - probeAfter + 1
-		if permanent {
-			n = lastPauseAt
-		}
-		l.paused, l.pausedUntil = true, now.Add(backoff(n, chance))
-	}
 	if !permanent {
 		l.permanent = nil // what it was, waiting may now cure
 		return nil
 	}
-	l.permanent = err
+	l.permanent, l.dialFault = err, dialled
 	l.readies.fail(err)
 	return l.waiters.fail(err)
+}
+
+// setBack has a shard rest, and after several failures in a row the whole pool pause.
+func (l *ledger[C]) setBack(shard int, permanent bool, now time.Time, chance float64) {
+	if !l.shards.Resting(shard) {
+		l.failures++
+		l.shards.Rest(shard, now.Add(backoff(l.shards.Failures(shard)+1, chance)))
+	}
+	if !permanent && l.failures < probeAfter {
+		return
+	}
+	n := l.failures - probeAfter + 1
+	if permanent {
+		n = lastPauseAt
+	}
+	l.paused, l.pausedUntil = true, now.Add(backoff(n, chance))
 }
 
 // wake ends the pauses and rests that are over, and returns when the next ends.
@@ -219,11 +233,17 @@ func (l *ledger[C]) wake(now time.Time) (next time.Time, ok bool) {
 	return next, ok
 }
 
-// believe ends the doubt when the longest idle member has lasted. It returns when
-// that will be, if there is such a member and it has not.
+// believe ends the doubt when the longest idle of the members that arrived in it has
+// lasted. It returns when that will be, if there is such a member and it has not.
 func (l *ledger[C]) believe(now time.Time) (proof time.Time, doubted bool) {
+	if !l.doubt {
+		return time.Time{}, false
+	}
 	m := l.idle.front
-	if !l.doubt || m == nil || m.accepted {
+	for m != nil && (m.accepted || !m.redeems) { // those prove nothing
+		m = m.links[ofPool].next
+	}
+	if m == nil {
 		return time.Time{}, false
 	}
 	if proof = l.began.Add(m.made + proveFor); proof.After(now) {

@@ -101,7 +101,7 @@ func (l *ledger[C]) tend(now time.Time) (gone []*member[C], next time.Time, time
 	l.look(l.at(now))
 	gone = l.relieve()
 	gone, idleNext := l.expire(gone)
-	gone, ageNext := l.retire(gone)
+	gone, ageNext := l.ageOut(gone)
 	gone = l.makeRoom(gone)
 	due := min(idleNext, ageNext, l.list())
 	if due == never {
@@ -153,13 +153,13 @@ func (l *ledger[C]) relieve() (gone []*member[C]) {
 			i++ // it is being examined
 			continue
 		}
-		gone = append(gone, l.dismiss(l.renewals[i]))
+		gone = append(gone, l.replaced(l.renewals[i]))
 	}
 	return gone
 }
 
-// dismiss marks a member for shutting that was chosen to be replaced.
-func (l *ledger[C]) dismiss(m *member[C]) *member[C] {
+// replaced marks a member for shutting that was chosen to be replaced.
+func (l *ledger[C]) replaced(m *member[C]) *member[C] {
 	if m == l.elder {
 		l.retired = l.chosen
 	}
@@ -178,7 +178,7 @@ func (l *ledger[C]) makeRoom(gone []*member[C]) []*member[C] {
 	}
 	for _, m := range l.renewals {
 		if m.state == idle {
-			return append(gone, l.dismiss(m))
+			return append(gone, l.replaced(m))
 		}
 	}
 	return gone
@@ -212,9 +212,9 @@ func (l *ledger[C]) expire(gone []*member[C]) ([]*member[C], time.Duration) {
 	return gone, never
 }
 
-// retire sees to the oldest member, if it is too old and none has gone because of its
+// ageOut sees to the oldest member, if it is too old and none has gone because of its
 // age for a while. It returns when to see to the next.
-func (l *ledger[C]) retire(gone []*member[C]) ([]*member[C], time.Duration) {
+func (l *ledger[C]) ageOut(gone []*member[C]) ([]*member[C], time.Duration) {
 	if l.elder != nil {
 		return gone, never // until that one has been replaced, or lent
 	}

@@ -10,6 +10,9 @@ import (
 // those below it: the stack of a goroutine that begins with a wait is just large enough,
 // and to let it grow takes as long as half of a wait in vain.
 func (p *Pool[C]) wait(ctx context.Context, a *ask) (*member[C], error) {
+	if ctx.Err() != nil {
+		return nil, p.late(ctx, a)
+	}
 	p.ledger.missed(a)
 	w, _ := p.spare.Get().(*waiter[C])
 	if w == nil {
@@ -23,6 +26,14 @@ func (p *Pool[C]) wait(ctx context.Context, a *ask) (*member[C], error) {
 	w.member, w.err, w.whole = nil, nil, nil
 	p.spare.Put(w)
 	return m, err
+}
+
+// late tells a caller whose ctx had ended before it could wait. Nothing is dialled for it.
+// It unlocks mu.
+func (p *Pool[C]) late(ctx context.Context, a *ask) error {
+	err := p.acquireError(&a.wish, whyEnded(ctx))
+	p.taken()
+	return err
 }
 
 // await waits for the answer to w.

@@ -129,14 +129,16 @@ func (l *waitlist[C]) remove(w *waiter[C]) bool {
 }
 
 // next takes out the waiter that a member goes to: the first who waits for its ID,
-// else whoever came first of those who wait for its peer or for any. It returns nil
-// when there is none.
+// else, unless it is leaving, whoever came first of those who wait for its peer or for
+// any. It returns nil when there is none.
 func (l *waitlist[C]) next(m *member[C]) *waiter[C] {
 	if l.len == 0 {
 		return nil
 	}
 	w := l.any.front
-	if m.peer != nil {
+	if m.outlook == parting {
+		w = nil
+	} else if m.peer != nil {
 		if ln := l.byPeer[m.peer.name]; ln != nil && (w == nil || ln.front.turn < w.turn) {
 			w = ln.front
 		}

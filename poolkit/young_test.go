@@ -95,3 +95,80 @@ func TestMembersThatEndTogetherSoonAfterTheyWereMadeAreReplacedWithinASecond(t *
 		}
 	})
 }
+
+// One old member lives; whatever is dialled after it ends as soon as it has arrived.
+func TestAnOldMemberProvesNothingAboutNewOnes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: time.Millisecond}
+		cfg := watched(w.config(1))
+		watch := cfg.Watch
+		cfg.Watch = func(c *conn, wt poolkit.Watcher) func() bool {
+			stop := watch(c, wt)
+			if c.id != number(1) {
+				time.AfterFunc(time.Microsecond, c.end)
+			}
+			return stop
+		}
+		p := open(t, w, cfg)
+		after(10 * time.Second)
+		p.Resize(2, 2)
+		after(10 * time.Second)
+		if s := p.Stats(); s.Created > 30 || s.LastError == nil {
+			t.Errorf("%d dials in 10 s of a peer that ends whatever is opened; last error %v", s.Created-1, s.LastError)
+		}
+	})
+}
+
+// The longest idle member is one that the peer has opened.
+func TestAMemberThatThePeerOpenedDoesNotKeepUpTheDoubt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: 100 * time.Millisecond}
+		ps := newPeers(w)
+		cfg := watched(w.config(8))
+		cfg.Acceptor = ps
+		watch := cfg.Watch
+		const theirs = 63
+		var doomed atomic.Bool
+		doomed.Store(true)
+		cfg.Watch = func(c *conn, wt poolkit.Watcher) func() bool {
+			stop := watch(c, wt)
+			if doomed.Load() && c.shard != theirs {
+				time.AfterFunc(time.Microsecond, c.end)
+			}
+			return stop
+		}
+		p := open(t, w, cfg)
+		ps.offer(&offer{shard: theirs})
+		after(30 * time.Second)
+		doomed.Store(false)
+		after(time.Minute)
+		if s := p.Stats(); s.Idle != 8 || s.LastError != nil {
+			t.Errorf("a minute after all is well again: %d idle, last error %v", s.Idle, s.LastError)
+		}
+		p.Flush()
+		begun := time.Now()
+		ready(t, p)
+		if took := time.Since(begun); took != w.delay {
+			t.Errorf("the pool is full again after %v: it dials one at a time", took)
+		}
+	})
+}
+
+func TestAPeerThatAnnouncesEveryEndAtOnceIsDialledAtThePaceOfFailures(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: time.Millisecond}
+		cfg := watched(w.config(2))
+		watch := cfg.Watch
+		cfg.Watch = func(c *conn, wt poolkit.Watcher) func() bool {
+			stop := watch(c, wt)
+			time.AfterFunc(time.Microsecond, wt.Leaving)
+			time.AfterFunc(time.Second, c.end)
+			return stop
+		}
+		p := open(t, w, cfg)
+		after(10 * time.Second)
+		if s := p.Stats(); w.dialled() > 30 || s.Failed != 0 {
+			t.Errorf("%d dials in 10 s, %d failures", w.dialled(), s.Failed)
+		}
+	})
+}

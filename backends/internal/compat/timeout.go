@@ -72,7 +72,7 @@ func (t *timeout) Deadline() (time.Time, bool) { return time.Time{}, false }
 func (t *timeout) Value(any) any { return nil }
 
 func (t *timeout) Err() error {
-	if t.expired.Load() {
+	if t.patience <= 0 || t.expired.Load() {
 		return context.DeadlineExceeded
 	}
 	return nil
