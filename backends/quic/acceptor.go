@@ -82,6 +82,7 @@ type acceptorConfig struct {
 	tls    *tls.Config
 	allow  access.AllowList
 	limits Limits
+	count  *Refusals             // or nil
 	keys   *keys                 // nil: new with every start
 	early  bool                  // take early data
 	memory int64                 // bytes that may stand unread; zero for the default
@@ -102,7 +103,7 @@ func listen(cfg acceptorConfig) (*acceptor, error) {
 		broken:   make(chan struct{}),
 		drained:  make(chan struct{}),
 		conns:    make(map[*connection]bool),
-		guard:    newGuard(cfg.allow, cfg.limits),
+		guard:    newGuard(cfg.allow, cfg.limits, cfg.count),
 		budget:   newBudget(cfg.memory),
 	}
 	if cfg.early {
@@ -182,6 +183,7 @@ func (a *acceptor) acceptConns() {
 		}
 		seat := a.join()
 		if seat == nil {
+			a.guard.refusals.count(errServerFull)
 			a.work.Go(func() { _ = conn.CloseWithError(codeRefused, "too many connections") }) // always nil
 			continue
 		}
@@ -311,8 +313,8 @@ func (s *seat) leave() {
 
 // close ends the listener, every connection and the socket.
 func (a *acceptor) close() error {
+	err := a.listener.Close() // before the loop ends that takes what has been accepted out of it
 	a.cancel()
-	err := a.listener.Close()
 	a.work.Wait()
 	return errors.Join(err, a.transport.Close(), a.closeSocket())
 }

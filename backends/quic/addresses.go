@@ -33,6 +33,7 @@ type address struct {
 	connections  int
 	failures     int // in a row
 	ejectedUntil time.Time
+	works        bool // the latest attempt to connect succeeded
 }
 
 func (a *address) ejected(now time.Time) bool { return a.ejectedUntil.After(now) }
@@ -48,22 +49,25 @@ type choice struct {
 }
 
 // choose returns where to connect, and counts the connection: at the target that has
-// the fewest, whose first address is taken that is not ejected. When all are, it is
-// the one whose ejection ends first.
+// the fewest, if its address is not ejected. When all are, it is the one whose ejection
+// ends first.
 func (a *addresses) choose(targets []target, now time.Time) choice {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.forget(now.Add(-ejectionMost))
 	var best choice
+	var until time.Time
 	least := -1
 	for _, t := range targets {
-		addr, ok := a.first(t, now)
-		if n := a.connections(t); ok && (least < 0 || n < least) {
-			best, least = choice{t.host, addr}, n
+		addr, ejected := a.first(t, now)
+		switch n := a.connections(t); {
+		case !ejected.After(now):
+			if least < 0 || n < least {
+				best, least = choice{t.host, addr}, n
+			}
+		case least < 0 && (!best.addr.IsValid() || ejected.Before(until)):
+			best, until = choice{t.host, addr}, ejected
 		}
-	}
-	if least < 0 {
-		best = a.soonest(targets)
 	}
 	a.at(best.addr).connections++
 	return best
@@ -78,27 +82,26 @@ func (a *addresses) forget(before time.Time) {
 	}
 }
 
-// first returns the first address of a target that is not ejected.
-func (a *addresses) first(t target, now time.Time) (netip.AddrPort, bool) {
-	for _, addr := range t.addrs {
-		if known := a.known[addr]; known == nil || !known.ejected(now) {
-			return addr, true
+// first returns the address of a target to connect to, and until when it is ejected: the
+// first that worked when it was tried last, or else the one whose ejection ends first. That
+// a connection was lost says little about an address that works: the server may have been
+// started anew. The others of a host may lead nowhere, as ::1 does where one listens on
+// 0.0.0.0.
+func (a *addresses) first(t target, now time.Time) (best netip.AddrPort, until time.Time) {
+	for i, addr := range t.addrs {
+		end := now // of its ejection
+		known := a.known[addr]
+		if known != nil && known.ejected(now) {
+			end = known.ejectedUntil
+		}
+		if known != nil && known.works {
+			return addr, end
+		}
+		if i == 0 || end.Before(until) {
+			best, until = addr, end
 		}
 	}
-	return netip.AddrPort{}, false
-}
-
-// soonest returns the address whose ejection ends first.
-func (a *addresses) soonest(targets []target) (best choice) {
-	var until time.Time
-	for _, t := range targets {
-		for _, addr := range t.addrs {
-			if end := a.known[addr].ejectedUntil; !best.addr.IsValid() || end.Before(until) {
-				best, until = choice{t.host, addr}, end
-			}
-		}
-	}
-	return best
+	return best, until
 }
 
 // connections returns how many a target has.
@@ -133,7 +136,14 @@ func (a *addresses) worked(addr netip.AddrPort) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	known := a.at(addr)
-	known.failures, known.ejectedUntil = 0, time.Time{}
+	known.failures, known.ejectedUntil, known.works = 0, time.Time{}, true
+}
+
+// unreachable notes that there is nobody at an address to connect to.
+func (a *addresses) unreachable(addr netip.AddrPort) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.at(addr).works = false
 }
 
 // failed ejects an address, and returns for how long. It does nothing to one that is
@@ -158,19 +168,20 @@ func (a *addresses) unused(targets []target, now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, t := range targets {
-		if _, ok := a.first(t, now); ok && a.connections(t) == 0 {
+		if _, ejected := a.first(t, now); !ejected.After(now) && a.connections(t) == 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// another reports whether there is a target that can be connected to.
-func (a *addresses) another(targets []target, now time.Time) bool {
+// another reports whether there is a target that can be connected to, other than that of
+// an address.
+func (a *addresses) another(than netip.AddrPort, targets []target, now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, t := range targets {
-		if _, ok := a.first(t, now); ok {
+		if _, ejected := a.first(t, now); !ejected.After(now) && !slices.Contains(t.addrs, than) {
 			return true
 		}
 	}
@@ -186,7 +197,7 @@ func (a *addresses) uneven(targets []target, now time.Time) (crowded netip.AddrP
 	fewest, highest := -1, -1
 	for _, t := range targets {
 		n := a.connections(t)
-		if _, usable := a.first(t, now); usable && (fewest < 0 || n < fewest) {
+		if _, ejected := a.first(t, now); !ejected.After(now) && (fewest < 0 || n < fewest) {
 			fewest = n
 		}
 		if n > highest {

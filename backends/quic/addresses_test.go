@@ -80,7 +80,7 @@ func TestWhenAllAreEjectedTheFirstToReturnIsTried(t *testing.T) {
 	a.failed(targets[0].addrs[0], now.Add(300))
 	a.failed(targets[0].addrs[1], now.Add(100))
 	a.failed(targets[1].addrs[0], now.Add(200))
-	if a.another(targets, now.Add(300)) {
+	if a.another(netip.AddrPort{}, targets, now.Add(300)) {
 		t.Error("there is another")
 	}
 	if c := a.choose(targets, now.Add(300)); c.addr != targets[0].addrs[1] {

@@ -100,7 +100,7 @@ func (c *carrier) settle(a *attempt, l *link, err error) {
 	case !old.alive():
 	case err == nil:
 		old.leave()
-	case c.dialer.maxAge > 0:
+	case c.dialer.maxAge > 0 || old.astray.Load():
 		old.renewIn(renewalRetry)
 	}
 }

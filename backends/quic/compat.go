@@ -93,7 +93,7 @@ func newClientPool(
 //     connection has 128 streams at most.
 //   - clientIP is a comma-separated list of the IP addresses and prefixes that may
 //     connect; empty means all. A connection that moves to any other address is closed.
-//   - tlsConfig holds the certificate; np-quic is added to its protocols.
+//   - tlsConfig holds the certificate; the protocol is np-quic, whatever it names.
 //   - listenAddr is the UDP address, host:port.
 //   - keepAlive is ignored: clients keep connections alive.
 //

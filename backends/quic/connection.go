@@ -69,4 +69,7 @@ func (c *connection) suspect() {
 func (c *connection) trust() {
 	c.pulse.suspected.Store(false)
 	c.roster.reopen()
+	if c.Context().Err() != nil {
+		c.roster.dismiss() // it has ended meanwhile
+	}
 }

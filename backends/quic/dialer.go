@@ -138,6 +138,7 @@ func (d *dialer) connect() (made dialled, err error) {
 		share.end()
 		_ = d.sockets.leave(s) // the error of the dial says more
 		d.addresses.left(to.addr)
+		d.addresses.unreachable(to.addr)
 		d.eject(to.addr)
 		return dialled{}, d.connectError(to.addr, err)
 	}

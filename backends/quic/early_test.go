@@ -209,3 +209,23 @@ func TestEarlyDataToASilentServerFailsAfterTheHandshakeTimeout(t *testing.T) {
 		}
 	})
 }
+
+func TestEarlyDataIsForEachOfSeveralServers(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.guarded(acceptorConfig{early: true})
+		w.guarded(acceptorConfig{early: true, socket: w.Socket(thirdHost)})
+		client := w.dial(DialConfig{
+			Addr: w.both(), TLS: &tls.Config{InsecureSkipVerify: true}, EarlyData: true, MinCapacity: 20, MaxCapacity: 20,
+		})
+		ready(t, 20, client)
+		time.Sleep(time.Second) // the tickets come after the handshake
+		client.Resize(0, 0)
+		time.Sleep(vacancy + 10*time.Second)
+		client.Resize(20, 20)
+		begun := time.Now()
+		ready(t, 20, client)
+		if took := time.Since(begun); took != rtt {
+			t.Errorf("full again after %v", took)
+		}
+	})
+}

@@ -30,7 +30,7 @@ type DialConfig struct {
 	Resolve func(context.Context) ([]string, error)
 
 	// TLS is the client's configuration. Where it names no server, the host of the
-	// address is used. The protocol np-quic is added to it.
+	// address is used. Its NextProtos do not count: the protocol is np-quic.
 	TLS *tls.Config
 
 	// Trust, if set, takes the place of certificate authorities, for servers with
@@ -182,11 +182,12 @@ type ListenConfig struct {
 	// PacketConn, if set, is the socket to use instead. The pool does not close it.
 	PacketConn net.PacketConn
 
-	// TLS is the server's configuration. The protocol np-quic is added to it.
+	// TLS is the server's configuration. Its NextProtos do not count, nor those of what
+	// its GetConfigForClient returns: the protocol is np-quic.
 	TLS *tls.Config
 
 	// AllowedClients is a comma-separated list of the IP addresses and prefixes that
-	// may connect; empty means all. Strangers are refused before the TLS handshake. A
+	// may connect; empty means all. ::/0 is about IPv6 alone. Strangers are refused before the TLS handshake. A
 	// connection that moves to any other address is closed within a second, and none of
 	// its streams is handed out.
 	AllowedClients string
@@ -194,6 +195,9 @@ type ListenConfig struct {
 	// Limits bound what one client address may take; zero means the defaults, which no
 	// pool comes near.
 	Limits Limits
+
+	// Refusals, if set, counts what is turned away.
+	Refusals *Refusals
 
 	// Secret, if set, is 16 or more bytes of crypto/rand that stay the same when the
 	// server is restarted. Clients then notice a restart as soon as they next send
@@ -254,7 +258,7 @@ func Listen(cfg ListenConfig) (*poolkit.Pool[*StreamConn], error) {
 	}
 	a, err := listen(acceptorConfig{
 		addr: cfg.Addr, socket: cfg.PacketConn,
-		tls: cfg.TLS, allow: allow, limits: cfg.Limits, keys: k, early: cfg.EarlyData, name: cfg.Peer, memory: cfg.MemoryBudget,
+		tls: cfg.TLS, allow: allow, limits: cfg.Limits, count: cfg.Refusals, keys: k, early: cfg.EarlyData, name: cfg.Peer, memory: cfg.MemoryBudget,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("quic: %w", err)

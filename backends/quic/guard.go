@@ -23,8 +23,9 @@ import (
 // with a forged sender change nothing but the rate of handshakes that are begun without
 // proof.
 type guard struct {
-	allow  access.AllowList
-	limits Limits // all positive
+	allow    access.AllowList
+	limits   Limits // all positive
+	refusals *Refusals
 
 	unprovenRate, handshakeRate rate // of the limits
 
@@ -58,11 +59,16 @@ var (
 	errServerFull    = errors.New("the server has as many connections as it can")
 )
 
-func newGuard(allow access.AllowList, limits Limits) *guard {
+// newGuard returns a guard that counts what it refuses, where refusals is not nil.
+func newGuard(allow access.AllowList, limits Limits, refusals *Refusals) *guard {
 	l := limits.resolved()
+	if refusals == nil {
+		refusals = new(Refusals)
+	}
 	return &guard{
 		allow:         allow,
 		limits:        l,
+		refusals:      refusals,
 		unprovenRate:  perSecond(l.RetryAbove, 2*min(l.RetryAbove, math.MaxInt/2)),
 		handshakeRate: perSecond(l.Handshakes, l.Connections),
 		accounts:      make(map[netip.Addr]*account),
@@ -79,10 +85,12 @@ func (g *guard) demandsProof(addr net.Addr) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	if a := g.accounts[access.PeerOf(addr)]; a != nil && g.refuses(a, now) != nil {
-		return true
+	a := g.accounts[access.PeerOf(addr)]
+	if (a == nil || g.refuses(a, now) == nil) && g.unproven.take(now, g.unprovenRate) {
+		return false
 	}
-	return !g.unproven.take(now, g.unprovenRate)
+	g.refusals.Proofs.Add(1)
+	return true
 }
 
 // greet is called for a client that wants to connect, before the TLS handshake: it is
@@ -90,11 +98,13 @@ func (g *guard) demandsProof(addr net.Addr) bool {
 // refused. Others do when their handshake has proven it, in [guard.arrive].
 func (g *guard) greet(ctx context.Context, info *quicgo.ClientInfo) (context.Context, error) {
 	if !g.allow.Allows(info.RemoteAddr) {
+		g.refusals.count(errNotAllowed)
 		return nil, fmt.Errorf("%v: %w", info.RemoteAddr, errNotAllowed)
 	}
 	v := &guest{guard: g, peer: access.PeerOf(info.RemoteAddr)}
 	if info.AddrVerified {
 		if err := v.prove(); err != nil {
+			g.refusals.count(err)
 			return nil, fmt.Errorf("%v: %w", info.RemoteAddr, err)
 		}
 	}

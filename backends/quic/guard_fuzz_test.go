@@ -32,7 +32,7 @@ func FuzzGuard(f *testing.F) {
 	f.Add([]byte{0, 7, 1, 2, 0, 1, 9, 7, 10})
 	f.Add([]byte{0, 1, 2, 0, 10, 10, 10, 10, 9})
 	f.Fuzz(func(t *testing.T, steps []byte) {
-		m := &guardModel{T: t, guard: newGuard(nil, Limits{Connections: 2, Streams: 3, Handshakes: -1})}
+		m := &guardModel{T: t, guard: newGuard(nil, Limits{Connections: 2, Streams: 3, Handshakes: -1}, nil)}
 		for i, step := range steps {
 			m.step(step, i)
 			m.check()

@@ -40,7 +40,7 @@ func inBubble(t *testing.T, test func(t *testing.T)) {
 // Packets with a forged sender take no memory, and from their victim nothing.
 func TestAnAddressWithoutProofHasNoAccount(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		g := newGuard(nil, Limits{Connections: 1})
+		g := newGuard(nil, Limits{Connections: 1}, nil)
 		begun := 0
 		for i := range 100_000 {
 			addr := nth(i % 1000)
@@ -70,7 +70,7 @@ func TestAnAddressWithoutProofHasNoAccount(t *testing.T) {
 
 func TestHandshakesWithoutProofAreBegunAtTheDocumentedRate(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		g := newGuard(nil, Limits{})
+		g := newGuard(nil, Limits{}, nil)
 		begun := 0
 		for i := range 10_000 { // in ten seconds
 			if !g.demandsProof(nth(i)) {
@@ -85,7 +85,7 @@ func TestHandshakesWithoutProofAreBegunAtTheDocumentedRate(t *testing.T) {
 }
 
 func TestWithoutALimitNobodyIsAskedForProof(t *testing.T) {
-	g := newGuard(nil, Limits{-1, -1, -1, -1})
+	g := newGuard(nil, Limits{-1, -1, -1, -1}, nil)
 	for i := range 10_000 {
 		if g.demandsProof(nth(i)) {
 			t.Fatalf("the %dth was", i)
@@ -98,7 +98,7 @@ func TestWithoutALimitNobodyIsAskedForProof(t *testing.T) {
 
 func TestAStrangerIsNotAskedForProof(t *testing.T) {
 	allow := allowing(t, "192.0.2.0/24")
-	g := newGuard(allow, Limits{RetryAbove: 1})
+	g := newGuard(allow, Limits{RetryAbove: 1}, nil)
 	for range 10 {
 		if g.demandsProof(udp("10.0.0.1")) {
 			t.Error("a stranger was asked for proof instead of being refused")
@@ -121,7 +121,7 @@ func TestAPeerOverItsLimitsIsAskedForProofAndRefused(t *testing.T) {
 			"connections": {Limits{Connections: 3, Handshakes: -1}, errManyConns},
 			"handshakes":  {Limits{Connections: 3, Handshakes: 1}, errHandshakeRate},
 		} {
-			g := newGuard(nil, c.limits)
+			g := newGuard(nil, c.limits, nil)
 			var ends []context.CancelFunc
 			for range 3 {
 				if g.demandsProof(nth(1)) {
@@ -158,7 +158,7 @@ func TestAPeerOverItsLimitsIsAskedForProofAndRefused(t *testing.T) {
 }
 
 func TestAPeerOfAnotherKindHasNoLimits(t *testing.T) {
-	g := newGuard(nil, Limits{1, 1, 1, -1})
+	g := newGuard(nil, Limits{1, 1, 1, -1}, nil)
 	for range 100 {
 		addr := &net.UnixAddr{Name: "x"}
 		v, end, err := visit(g, addr, true)
@@ -172,7 +172,7 @@ func TestAPeerOfAnotherKindHasNoLimits(t *testing.T) {
 // Four peers that take all they get leave some for others; and one that wants no more
 // than a pool does is served until nothing is left.
 func TestGreedyPeersLeaveSomeForOthers(t *testing.T) {
-	g := newGuard(nil, Limits{Handshakes: -1})
+	g := newGuard(nil, Limits{Handshakes: -1}, nil)
 	most := func(i, want int) {
 		t.Helper()
 		n := 0
@@ -201,7 +201,7 @@ func TestGreedyPeersLeaveSomeForOthers(t *testing.T) {
 }
 
 func TestAFullServerServes64PoolsOf64Connections(t *testing.T) {
-	g := newGuard(nil, Limits{})
+	g := newGuard(nil, Limits{}, nil)
 	for range maxShards {
 		for i := range maxPeers / maxShards {
 			if _, _, err := visit(g, nth(i), true); err != nil {
@@ -213,7 +213,7 @@ func TestAFullServerServes64PoolsOf64Connections(t *testing.T) {
 
 func TestAFloodOfAddressesIsBoundedInMemory(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		g := newGuard(nil, Limits{})
+		g := newGuard(nil, Limits{}, nil)
 		steady, end, err := visit(g, nth(-1), true)
 		if err != nil || !steady.begin() {
 			t.Fatal(err)
@@ -246,7 +246,7 @@ func TestAFloodOfAddressesIsBoundedInMemory(t *testing.T) {
 
 func TestAForgottenPeerBeginsAnew(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		g := newGuard(nil, Limits{Connections: 1})
+		g := newGuard(nil, Limits{Connections: 1}, nil)
 		v, end, err := visit(g, nth(1), true)
 		if err != nil {
 			t.Fatal(err)

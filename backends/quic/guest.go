@@ -80,6 +80,7 @@ func (v *guest) await() {
 		return
 	}
 	if err := v.prove(); err != nil {
+		v.guard.refusals.count(err)
 		_ = v.conn.CloseWithError(codeQuota, err.Error()) // always nil
 	}
 }
@@ -111,6 +112,7 @@ func (v *guest) begin() bool {
 		return false // the account may have been closed
 	}
 	if v.peer.IsValid() && g.streamsOf(v) >= g.limits.Streams {
+		g.refusals.Streams.Add(1)
 		return false
 	}
 	if v.account != nil {

@@ -35,7 +35,7 @@ func (d *dialer) tlsTo(to choice) *tls.Config {
 // connectError says why there is no connection to a server. What TLS refused, at
 // either end, waiting will not cure, unless another server may do better.
 func (d *dialer) connectError(addr netip.AddrPort, err error) error {
-	wrapped := fmt.Errorf("connect to %v: %w", addr, err)
+	wrapped := fmt.Errorf("connect to %v: %w", addr, foreignError{err})
 	var t *quicgo.TransportError
 	switch {
 	case !errors.As(err, &t):
@@ -47,11 +47,26 @@ func (d *dialer) connectError(addr netip.AddrPort, err error) error {
 	}
 	d.eject(addr)
 	err = &handshakeError{addr, t}
-	if d.addresses.another(*d.targets.Load(), time.Now()) {
+	if d.addresses.another(addr, *d.targets.Load(), time.Now()) {
 		return err
 	}
 	return poolkit.Permanent(err)
 }
+
+// foreignError is an error of quic-go's. What that says of a connection unwraps to
+// [net.ErrClosed], as if the pool had been closed, or a stream by its user. And it may be a
+// timeout, but that a connection timed out does not mean that a deadline has passed.
+type foreignError struct{ err error }
+
+func (e foreignError) Error() string { return e.err.Error() }
+
+// Is finds what the error wraps, but [net.ErrClosed].
+func (e foreignError) Is(target error) bool {
+	return target != net.ErrClosed && errors.Is(e.err, target)
+}
+
+// As finds quic-go's errors.
+func (e foreignError) As(target any) bool { return errors.As(e.err, target) }
 
 // handshakeError is a TLS handshake that failed, at either end.
 type handshakeError struct {

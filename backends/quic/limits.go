@@ -14,8 +14,9 @@ import "github.com/vistone/poolkit/backends/internal/access"
 //
 // What is refused is refused early and costs little: a connection before its TLS
 // handshake, a stream before its ID. Clients go on with what they have, and try again
-// at the pace of failures. Nobody is refused because of packets with a forged sender:
-// an address counts only once it has answered.
+// at the pace of failures. Nobody is refused because of packets with a forged sender: an
+// address counts only once it has answered, or has shown a token that it was given. Whoever
+// can read the client's packets could show that too.
 type Limits struct {
 	// Connections is how many connections a peer may have, those being set up included;
 	// default 1024, those of sixteen pools of the largest size. The connections of a

@@ -30,6 +30,8 @@ type link struct {
 	established chan struct{} // closed by establish when the handshake is complete, or has failed
 	failure     error         // why it has; set before
 
+	served  atomic.Bool // a stream has had its ID: the server wants us
+	astray  atomic.Bool // it could not be moved to the network that the client is in now
 	ending  atomic.Bool // the server is leaving: new streams wait for another connection
 	retired atomic.Bool // it takes no more streams; set under mu
 
@@ -114,6 +116,7 @@ func (l *link) lost() {
 func (l *link) establish(ctx context.Context) {
 	defer close(l.established)
 	if _, err := l.NextConnection(ctx); err != nil {
+		l.carrier.dialer.addresses.unreachable(l.addr)
 		l.failure = l.carrier.dialer.connectError(l.addr, err)
 		return
 	}
@@ -191,6 +194,9 @@ func (l *link) dial(ctx context.Context) (id poolkit.ID, s *quicgo.Stream, err e
 		}
 		return id, nil, err
 	}
+	if !l.served.Load() {
+		l.served.Store(true)
+	}
 	return id, s, nil
 }
 
@@ -230,10 +236,10 @@ func (l *link) explain(ctx context.Context, err error) error {
 	if refused(err) {
 		return l.carrier.dialer.connectError(l.addr, err)
 	}
-	if !l.usable() {
+	if !l.usable() && l.served.Load() {
 		err = fmt.Errorf("%w: %w", poolkit.ErrShardFull, err) // the next dial makes a new connection
 	}
-	return err
+	return err // a server that ends every connection at once has to be dialled as one that fails
 }
 
 // openSync opens a stream as soon as the peer gives back a place.

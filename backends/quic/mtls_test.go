@@ -5,12 +5,16 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	quicgo "github.com/quic-go/quic-go"
+
 	"github.com/vistone/poolkit/backends/internal/compat/compattest"
 	"github.com/vistone/poolkit/backends/quic/internal/simtest"
+	"github.com/vistone/poolkit/poolkit"
 )
 
 // mutual makes the server of a world ask for a client certificate, and returns the
@@ -149,4 +153,34 @@ func TestARevokedClientIsRefusedThoughItsSessionIsResumed(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAServerMayChooseAConfigurationForEachClient(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		chosen := &tls.Config{Certificates: w.tls.Certificates}
+		w.listen(ListenConfig{TLS: &tls.Config{
+			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return chosen, nil },
+		}})
+		ready(t, 4, w.dial(DialConfig{MinCapacity: 4, MaxCapacity: 4}))
+	})
+}
+
+func TestNoOtherProtocolIsSpoken(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.tls.NextProtos = []string{"h3"}
+		w.listen(ListenConfig{})
+		f := w.foreign(clientHost, "h3")
+		if _, err := f.Dial(t.Context(), w.Socket(serverHost).LocalAddr(), f.tls, foreignSettings()); err == nil {
+			t.Error("a client that speaks h3 may connect")
+		}
+	})
+	inWorld(t, func(t *testing.T, w *world) {
+		w.foreign(serverHost, "h3").serve(func(*quicgo.Conn) {})
+		conf := simtest.Trust(w.tls)
+		conf.NextProtos = []string{"h3"}
+		_, err := w.dial(DialConfig{TLS: conf}).Acquire(t.Context())
+		if !poolkit.IsPermanent(err) || !strings.Contains(err.Error(), "does not offer the protocol np-quic") {
+			t.Error(err)
+		}
+	})
 }

@@ -1,12 +1,18 @@
 package quic
 
 import (
+	"encoding/binary"
+	"io"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/poolkit"
 )
 
 // These are about old servers; see oldPeer.
@@ -193,4 +199,83 @@ func TestAnOldServerThatIsFullIsAskedNowAndThenAndUsedAsSoonAsThereIsRoom(t *tes
 			})
 		})
 	}
+}
+
+// So does one that checks addresses after the handshake.
+func TestAServerThatEndsEveryConnectionIsDialledAtThePaceOfFailures(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var handshakes atomic.Int32
+		w.foreign(serverHost, alpn).serve(func(conn *quicgo.Conn) {
+			handshakes.Add(1)
+			conn.CloseWithError(0, "unauthorized IP")
+		})
+		client := w.client(20, 20)
+		time.Sleep(time.Second)
+		if err := client.running().Stats().LastError; err == nil || !strings.Contains(err.Error(), "unauthorized IP") {
+			t.Errorf("after a second the latest failure is %v", err)
+		}
+		time.Sleep(time.Minute)
+		if n := handshakes.Load(); n > 60 {
+			t.Errorf("%d handshakes in a minute", n)
+		}
+	})
+}
+
+// It cannot be told that a connection is about to end, but takes the oldest streams first.
+func TestConnectionsToAnOldServerAreRenewedAndNobodyNotices(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var mu sync.Mutex
+		var queue []oldStream // longest idle first
+		var ids []poolkit.ID
+		var next, handshakes atomic.Uint32
+		w.foreign(serverHost, alpn).serve(func(conn *quicgo.Conn) {
+			handshakes.Add(1)
+			for {
+				s, err := conn.AcceptStream(conn.Context())
+				if err != nil {
+					return
+				}
+				var b [1]byte
+				var id poolkit.ID
+				binary.BigEndian.PutUint32(id[:], next.Add(1))
+				if _, err := io.ReadFull(s, b[:]); err != nil {
+					continue
+				}
+				if _, err := s.Write(id[:]); err != nil {
+					continue
+				}
+				mu.Lock()
+				queue, ids = append(queue, oldStream{s, conn}), append(ids, id)
+				mu.Unlock()
+			}
+		})
+		client := w.dial(DialConfig{MinCapacity: 20, MaxCapacity: 20, MaxAge: time.Minute})
+		ready(t, 20, client)
+		time.Sleep(time.Second)
+		taken, failed := 0, 0
+		for begun := time.Now(); time.Since(begun) < 10*time.Minute; time.Sleep(122 * time.Millisecond) {
+			mu.Lock()
+			if len(queue) == 0 {
+				mu.Unlock()
+				continue
+			}
+			s, id := queue[0], ids[0]
+			queue, ids = queue[1:], ids[1:]
+			mu.Unlock()
+			taken++
+			time.Sleep(rtt / 2) // so long the ID is on its way
+			l, ok := client.TryAcquireID(id)
+			if !ok {
+				failed++
+				continue
+			}
+			l.Release()
+			s.Close()
+			s.CancelRead(0)
+		}
+		t.Logf("%d streams of %d connections", taken, handshakes.Load())
+		if failed > 0 || taken < 3000 || handshakes.Load() < 8 {
+			t.Errorf("%d of %d streams were gone before the client heard of it; %d connections", failed, taken, handshakes.Load())
+		}
+	})
 }

@@ -42,6 +42,7 @@ func (g *guard) inspect(now time.Time) {
 	}
 	for _, v := range others {
 		if !v.welcome() {
+			g.refusals.count(errNotAllowed)
 			_ = v.conn.CloseWithError(codeNotAllowed, errNotAllowed.Error()) // always nil
 		}
 	}

@@ -35,6 +35,7 @@ type pulse struct {
 	stopped bool
 	heard   uint64    // packets received, at the latest beat
 	heardAt time.Time // the beat at which it last had grown
+	due     time.Time // the next beat
 }
 
 // start begins the watch, once the handshake is complete.
@@ -49,6 +50,7 @@ func (p *pulse) start(c *connection) {
 		return
 	}
 	p.heardAt = time.Now()
+	p.due = p.heardAt.Add(beat)
 	p.timer = time.AfterFunc(beat, func() { p.beat(c) })
 }
 
@@ -78,6 +80,9 @@ func (p *pulse) beat(c *connection) {
 		return
 	}
 	now := time.Now()
+	if late := now.Sub(p.due); late > beat {
+		p.heardAt = p.heardAt.Add(late) // this process was stopped, and has yet to read what came
+	}
 	if stats.PacketsReceived != p.heard {
 		p.heard, p.heardAt = stats.PacketsReceived, now
 	}
@@ -87,6 +92,7 @@ func (p *pulse) beat(c *connection) {
 		next = probeAgain
 	}
 	p.timer.Reset(next)
+	p.due = now.Add(next)
 	p.mu.Unlock()
 
 	if silence >= probeAfter {

@@ -86,3 +86,40 @@ func TestAnIdleConnectionCarriesOneProbeInFiveSeconds(t *testing.T) {
 		}
 	})
 }
+
+func TestABeatAfterTheEndTakesNoMoreStreams(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		conn, _ := w.bare()
+		c := newConnection(conn, serverPreface, nil)
+		c.suspect()
+		conn.CloseWithError(0, "")
+		synctest.Wait()
+		c.trust()
+		c.roster.mu.Lock()
+		defer c.roster.mu.Unlock()
+		if !c.roster.lost {
+			t.Error("streams are taken on a connection that has ended")
+		}
+	})
+}
+
+// Whoever was stopped for a while finds what came meanwhile after it has looked first.
+func TestAProcessThatWasStoppedSuspectsNobody(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		conn, _ := w.bare()
+		c := newConnection(conn, serverPreface, nil)
+		c.pulse.start(c)
+		time.Sleep(10*time.Second + beat/2)
+		for _, stopped := range []time.Duration{8 * time.Second, 20 * time.Second} {
+			p := &c.pulse
+			p.mu.Lock()
+			p.heardAt, p.due = p.heardAt.Add(-stopped), time.Now().Add(-stopped)
+			p.mu.Unlock()
+			p.beat(c)
+			if c.pulse.suspected.Load() || c.Context().Err() != nil {
+				t.Errorf("after %v without a beat the peer counts as silent", stopped)
+			}
+			time.Sleep(5 * time.Second)
+		}
+	})
+}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	quicgo "github.com/quic-go/quic-go"
+
+	"github.com/vistone/poolkit/backends/internal/access"
 )
 
 // nothingLeft checks that a guard knows of nobody who has anything, once it has noticed
@@ -33,7 +36,8 @@ func nothingLeft(t *testing.T, a *acceptor) {
 
 func TestAClientOverItsConnectionsGoesOnWithWhatItHas(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		server, a := w.guarded(acceptorConfig{limits: Limits{Connections: 1}})
+		var refusals Refusals
+		server, a := w.guarded(acceptorConfig{limits: Limits{Connections: 1}, count: &refusals})
 		client := w.client(300, 300)
 		time.Sleep(10 * time.Second)
 		if s := stats(client); s.Idle != places {
@@ -50,6 +54,9 @@ func TestAClientOverItsConnectionsGoesOnWithWhatItHas(t *testing.T) {
 		t.Logf("%d failures in a minute", failed)
 		if failed > 60 {
 			t.Errorf("%d failures in a minute", failed)
+		}
+		if n := refusals.Connections.Load(); n < failed || refusals.Handshakes.Load()+refusals.Full.Load()+refusals.NotAllowed.Load() > 0 {
+			t.Errorf("%d connections count as refused, and others for other reasons", n)
 		}
 		for range 2 * places {
 			_, s, err := client.IncomingGet(3 * time.Second) // the longest pause after failures and a round trip
@@ -180,4 +187,37 @@ func TestStreamsThatComeAsEarlyDataCount(t *testing.T) {
 		client.Close()
 		nothingLeft(t, a)
 	})
+}
+
+func TestWhatIsRefusedIsCounted(t *testing.T) {
+	allow, err := access.ParseAllowList("10.0.0.0/8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inWorld(t, func(t *testing.T, w *world) {
+		var refusals Refusals
+		server := w.listen(ListenConfig{
+			Limits:   Limits{Streams: 10, RetryAbove: 1},
+			Refusals: &refusals,
+		})
+		w.dial(DialConfig{MinCapacity: 12, MaxCapacity: 12})
+		ready(t, 10, server)
+		time.Sleep(time.Second)
+		if n := refusals.Streams.Load(); n < 2 {
+			t.Errorf("%d streams count as refused, want two at least", n)
+		}
+		f := w.foreign(thirdHost, alpn)
+		for range 4 {
+			f.connect(w.Socket(serverHost).LocalAddr()).CloseWithError(0, "")
+		}
+		if n := refusals.Proofs.Load(); n < 2 {
+			t.Errorf("%d handshakes had to prove their address, want two at least", n)
+		}
+	})
+	var refusals Refusals
+	g := newGuard(allow, Limits{}, &refusals)
+	_, err = g.greet(t.Context(), &quicgo.ClientInfo{RemoteAddr: &net.UDPAddr{IP: net.IPv4(11, 0, 0, 1)}})
+	if n := refusals.NotAllowed.Load(); err == nil || n != 1 {
+		t.Errorf("%d count as not allowed, want 1 (%v)", n, err)
+	}
 }

@@ -19,6 +19,11 @@ const (
 	// other, by the slowest of paths.
 	fadeHold = 2 * time.Second
 
+	// untoldHolds is how often fadeHold passes at most before idle streams end whose peer
+	// cannot be told. It takes those first, since they are the oldest, and a minute is
+	// enough for all of them in a pool that is in use.
+	untoldHolds = 30
+
 	// lingering is how long a connection that was replaced is kept after its last
 	// stream, whose last bytes may still be on their way.
 	lingering = 5 * time.Second
@@ -66,6 +71,8 @@ func (l *link) fade(step int) (pause time.Duration) {
 		l.sayAway()
 		return fadeStep
 	case step == fadeSteps+notices:
+		return fadeHold
+	case step < fadeSteps+notices+untoldHolds && l.roster.size() > 0 && !l.tellsAway():
 		return fadeHold
 	}
 	l.roster.dismiss()

@@ -6,7 +6,7 @@ import "crypto/tls"
 // every connection to a server.
 func resuming(conf *tls.Config) *tls.Config {
 	if conf.ClientSessionCache == nil {
-		conf.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+		conf.ClientSessionCache = tls.NewLRUClientSessionCache(maxShards)
 	}
 	conf.ClientSessionCache = ownSessions{conf.ClientSessionCache}
 	return conf

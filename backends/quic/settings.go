@@ -92,7 +92,7 @@ func settings(keepAlive time.Duration) *quicgo.Config {
 func clientSettings(keepAlive time.Duration) *quicgo.Config {
 	c := settings(keepAlive)
 	c.MaxIncomingStreams = -1
-	c.TokenStore = quicgo.NewLRUTokenStore(1, maxShards) // spares a busy server's clients the retry
+	c.TokenStore = quicgo.NewLRUTokenStore(maxShards, maxShards) // spares a busy server's clients the retry
 	return c
 }
 

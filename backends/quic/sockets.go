@@ -118,12 +118,14 @@ func (d *dialer) follow(next <-chan net.PacketConn) {
 	}
 }
 
-// move moves all connections to the latest socket. Those that cannot are renewed.
+// move moves all connections to the latest socket. Those that cannot are renewed, as soon
+// as a new one can be made there.
 func (d *dialer) move() {
 	var moves sync.WaitGroup
 	for _, l := range d.open() {
 		moves.Go(func() {
 			if l.move(d.ctx) != nil {
+				l.astray.Store(true)
 				l.renew()
 			}
 		})

@@ -88,3 +88,20 @@ func TestAPoolOpensASocketOfItsOwnWhenTheNetworkChanges(t *testing.T) {
 	c.Release()
 	s.Release()
 }
+
+func TestAConnectionThatCouldNotBeMovedIsMovedWhenTheNewNetworkWorks(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		client, server, sockets := w.roaming(20)
+		time.Sleep(time.Second)
+		w.Cut(thirdHost, true)
+		sockets <- w.Socket(thirdHost)
+		time.Sleep(30 * time.Second)
+		w.Cut(thirdHost, false)
+		time.Sleep(time.Minute)
+		before := w.Sent(clientHost)
+		steadily(t, time.Minute, client, server)
+		if n := w.Sent(clientHost) - before; n > 0 {
+			t.Errorf("%d packets leave by the old network, a minute after the new one has come up", n)
+		}
+	})
+}

@@ -43,10 +43,12 @@ func newStreamConn(conn *connection, s *quicgo.Stream) *StreamConn {
 	return &StreamConn{Stream: s, conn: conn, read: conn.preface}
 }
 
-// LocalAddr returns the local address of the connection that the stream belongs to.
+// LocalAddr returns the local address of the connection that the stream belongs to, as it
+// was when that was made.
 func (s *StreamConn) LocalAddr() net.Addr { return s.conn.local }
 
-// RemoteAddr returns the peer's address on that connection.
+// RemoteAddr returns the peer's address on that connection, as it was then. A client may
+// have moved since.
 func (s *StreamConn) RemoteAddr() net.Addr { return s.conn.remote }
 
 // ConnectionState returns the TLS state of that connection.
@@ -279,12 +281,10 @@ func (s *StreamConn) opError(op string, err error) error {
 }
 
 // lostError says that the peer ended the stream, or that the connection is gone.
-// It has no Timeout method, although quic-go's error may: that a connection timed
-// out does not mean that a deadline has passed.
 type lostError struct {
 	err   error
 	errno syscall.Errno
 }
 
 func (e *lostError) Error() string   { return e.errno.Error() + ": " + e.err.Error() }
-func (e *lostError) Unwrap() []error { return []error{e.errno, e.err} }
+func (e *lostError) Unwrap() []error { return []error{e.errno, foreignError{e.err}} }

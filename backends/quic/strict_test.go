@@ -6,9 +6,12 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	quicgo "github.com/quic-go/quic-go"
 
 	"github.com/vistone/poolkit/poolkit"
 )
@@ -269,4 +272,29 @@ func TestClosingAPoolEndsTheStreamsInUse(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+}
+
+func TestALostConnectionIsNotOneThatWasClosedHere(t *testing.T) {
+	for how, end := range map[string]func(*world, *native){
+		"silent": func(w *world, _ *native) { w.Cut(serverHost, true) },
+		"closed": func(_ *world, server *native) { server.Close() },
+	} {
+		inWorld(t, func(t *testing.T, w *world) {
+			server := w.listen(ListenConfig{})
+			client := w.dial(DialConfig{MinCapacity: 4, MaxCapacity: 4})
+			ready(t, 4, client, server)
+			c, _ := lend(t, client, server)
+			end(w, server)
+			_, err := c.Conn().Read(make([]byte, 1))
+			var why *quicgo.ApplicationError
+			if errors.Is(err, net.ErrClosed) || !errors.Is(err, syscall.ECONNRESET) || !errors.As(err, &why) {
+				t.Errorf("%s: %v", how, err)
+			}
+			time.Sleep(20 * time.Second)
+			if err := client.Stats().LastError; err == nil || errors.Is(err, net.ErrClosed) {
+				t.Errorf("%s: that there is no connection says %v", how, err)
+			}
+			w.Cut(serverHost, false)
+		})
+	}
 }

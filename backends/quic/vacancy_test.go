@@ -111,7 +111,7 @@ func TestAClientIsTheFirstToCloseAConnectionThatItDoesNotNeed(t *testing.T) {
 // A connection may end before the server has taken it from quic-go.
 func TestAConnectionThatHasEndedIsNotPatrolled(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		g := newGuard(nil, Limits{})
+		g := newGuard(nil, Limits{}, nil)
 		server := &quicgo.Transport{Conn: w.Socket(serverHost), ConnContext: g.greet}
 		t.Cleanup(func() { server.Close() })
 		ln, err := server.Listen(withALPN(w.tls), serverSettings())

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -137,11 +136,19 @@ func reset(s *quicgo.Stream, code quicgo.StreamErrorCode) {
 	s.CancelWrite(code)
 }
 
-// withALPN returns a copy of conf that offers our protocol.
+// withALPN returns a copy of conf that speaks our protocol and no other: whoever speaks
+// another could not be served here.
 func withALPN(conf *tls.Config) *tls.Config {
 	conf = conf.Clone()
-	if !slices.Contains(conf.NextProtos, alpn) {
-		conf.NextProtos = append(slices.Clip(conf.NextProtos), alpn)
+	conf.NextProtos = []string{alpn}
+	if choose := conf.GetConfigForClient; choose != nil {
+		conf.GetConfigForClient = func(client *tls.ClientHelloInfo) (*tls.Config, error) {
+			chosen, err := choose(client)
+			if err != nil || chosen == nil {
+				return nil, err
+			}
+			return withALPN(chosen), nil
+		}
 	}
 	return conf
 }

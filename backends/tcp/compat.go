@@ -125,7 +125,7 @@ func NewServerPool(
 		a := &acceptor{
 			listener:  listener,
 			tls:       tlsConfig.Clone(),
-			guard:     newGuard(allow, Limits{}),
+			guard:     newGuard(allow, Limits{}, nil),
 			keepAlive: keepAliveEvery(keepAlive),
 			gentle:    true,
 		}

@@ -23,7 +23,7 @@ func (w *site) dialling(tb testing.TB) pooltest.Backend[*Conn] {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	a := &acceptor{listener: ln, tls: w.server, guard: newGuard(nil, Limits{})}
+	a := &acceptor{listener: ln, tls: w.server, guard: newGuard(nil, Limits{}, nil)}
 	door := &peertest.Door[*Conn]{Acceptor: a}
 	core := a.core(1, poolkit.Hooks{})
 	core.Acceptor = door
@@ -54,7 +54,7 @@ func (w *site) listening(tb testing.TB) pooltest.Backend[*Conn] {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	a := &acceptor{listener: ln, tls: w.server, guard: newGuard(nil, Limits{})}
+	a := &acceptor{listener: ln, tls: w.server, guard: newGuard(nil, Limits{}, nil)}
 	var peer peertest.Peer[*Conn]
 	cfg := DialConfig{
 		Addr: ln.Addr().String(), TLS: w.client, DialContext: dialThrough(&peer.Network),

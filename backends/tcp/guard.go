@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vistone/poolkit/backends/internal/access"
 )
@@ -11,8 +12,9 @@ import (
 // guard decides who may connect to a server, and how much of it one peer may have. It
 // keeps an account of every peer that has connections, and of no others.
 type guard struct {
-	allow  access.AllowList
-	limits Limits // all positive
+	allow    access.AllowList
+	limits   Limits // all positive
+	refusals *Refusals
 
 	mu       sync.Mutex
 	accounts map[netip.Addr]*account // guarded by mu, as is the next
@@ -29,38 +31,47 @@ type account struct {
 // dials at once.
 const least = dialsAtOnce
 
-func newGuard(allow access.AllowList, limits Limits) *guard {
-	return &guard{allow: allow, limits: limits.resolved(), accounts: make(map[netip.Addr]*account)}
+// newGuard returns a guard that counts what it refuses, where refusals is not nil.
+func newGuard(allow access.AllowList, limits Limits, refusals *Refusals) *guard {
+	if refusals == nil {
+		refusals = new(Refusals)
+	}
+	return &guard{allow: allow, limits: limits.resolved(), refusals: refusals, accounts: make(map[netip.Addr]*account)}
 }
 
 // greet decides about a connection that has just been accepted. It returns nil for one
 // that is to be turned away.
 func (g *guard) greet(addr net.Addr) *guest {
 	if !g.allow.Allows(addr) {
+		g.refusals.NotAllowed.Add(1)
 		return nil
 	}
 	v := &guest{guard: g, peer: access.PeerOf(addr)}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.hasRoom(v.peer) {
+	if full := g.full(v.peer); full != nil {
+		full.Add(1)
 		return nil
 	}
 	v.count(1, 1)
 	return v
 }
 
-// hasRoom reports, with mu held, whether a peer may have one connection more.
-func (g *guard) hasRoom(peer netip.Addr) bool {
-	l := g.limits
-	if g.total.connections >= l.TotalConnections || g.total.handshakes >= l.TotalHandshakes {
-		return false
+// full returns, with mu held, what counts that a peer may not have one connection more, or
+// nil if it may.
+func (g *guard) full(peer netip.Addr) *atomic.Uint64 {
+	l, a := g.limits, g.accounts[peer]
+	switch {
+	case g.total.connections >= l.TotalConnections || g.total.handshakes >= l.TotalHandshakes:
+		return &g.refusals.Full
+	case a == nil:
+		return nil
+	case a.connections >= share(l.Connections, l.TotalConnections-g.total.connections):
+		return &g.refusals.Connections
+	case a.handshakes >= share(l.Handshakes, l.TotalHandshakes-g.total.handshakes):
+		return &g.refusals.Handshakes
 	}
-	a := g.accounts[peer]
-	if a == nil {
-		return true
-	}
-	return a.connections < share(l.Connections, l.TotalConnections-g.total.connections) &&
-		a.handshakes < share(l.Handshakes, l.TotalHandshakes-g.total.handshakes)
+	return nil
 }
 
 // share is how many a peer may have where so many are left for all.

@@ -42,7 +42,7 @@ func TestLimitsAreTheDocumentedOnesUnlessSaidOtherwise(t *testing.T) {
 }
 
 func TestAPeerHasNoMoreConnectionsThanItsLimit(t *testing.T) {
-	g := newGuard(nil, Limits{Connections: 5})
+	g := newGuard(nil, Limits{Connections: 5}, nil)
 	first := greets(g, from("10.0.0.1"), 10)
 	if len(first) != 5 {
 		t.Fatalf("%d connections", len(first))
@@ -62,7 +62,7 @@ func TestAPeerHasNoMoreConnectionsThanItsLimit(t *testing.T) {
 }
 
 func TestAPeerSetsUpNoMoreConnectionsAtOnceThanItsLimit(t *testing.T) {
-	g := newGuard(nil, Limits{Handshakes: 5})
+	g := newGuard(nil, Limits{Handshakes: 5}, nil)
 	first := greets(g, from("10.0.0.1"), 10)
 	if len(first) != 5 {
 		t.Fatalf("%d handshakes", len(first))
@@ -83,7 +83,7 @@ func TestPeersThatTakeAllTheyCanLeaveSomeForTheNext(t *testing.T) {
 		"handshakes":  {Connections: -1, Handshakes: 1000, TotalConnections: -1, TotalHandshakes: 1000},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newGuard(nil, l)
+			g := newGuard(nil, l, nil)
 			total := 0
 			for i := range 100 {
 				n := len(greets(g, from(fmt.Sprintf("10.0.0.%d", i)), 2000))
@@ -103,7 +103,7 @@ func TestPeersThatTakeAllTheyCanLeaveSomeForTheNext(t *testing.T) {
 }
 
 func TestAPeerThatHasNothingIsForgotten(t *testing.T) {
-	g := newGuard(nil, Limits{})
+	g := newGuard(nil, Limits{}, nil)
 	for i := range 1000 {
 		for _, v := range greets(g, from(fmt.Sprintf("10.0.%d.%d", i/250, i%250)), 3) {
 			v.settle()
@@ -116,7 +116,7 @@ func TestAPeerThatHasNothingIsForgotten(t *testing.T) {
 }
 
 func TestAPeerWithoutAnIPAddressHasNoLimitOfItsOwn(t *testing.T) {
-	g := newGuard(nil, Limits{Connections: 5, TotalConnections: 20})
+	g := newGuard(nil, Limits{Connections: 5, TotalConnections: 20}, nil)
 	if n := len(greets(g, &net.UnixAddr{Name: "x"}, 100)); n != 20 {
 		t.Errorf("%d connections", n)
 	}
@@ -127,9 +127,31 @@ func TestOnlyAllowedAddressesAreGreeted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGuard(allow, Limits{})
+	var refusals Refusals
+	g := newGuard(allow, Limits{}, &refusals)
 	if g.greet(from("10.1.2.3")) == nil || g.greet(from("11.1.2.3")) != nil {
 		t.Error("the list is not heeded")
+	}
+	if n := refusals.NotAllowed.Load(); n != 1 {
+		t.Errorf("%d count as not allowed, want 1", n)
+	}
+}
+
+func TestWhatIsRefusedIsCounted(t *testing.T) {
+	var refusals Refusals
+	g := newGuard(nil, Limits{Connections: 5, Handshakes: 4, TotalConnections: 200}, &refusals)
+	settle := func(vs []*guest) {
+		for _, v := range vs {
+			v.settle()
+		}
+	}
+	settle(greets(g, from("10.0.0.1"), 5)) // the fifth is one handshake too many
+	settle(greets(g, from("10.0.0.1"), 3)) // two more connections than there may be
+	for range 250 {
+		settle(greets(g, &net.UnixAddr{Name: "x"}, 1))
+	}
+	if h, c, f := refusals.Handshakes.Load(), refusals.Connections.Load(), refusals.Full.Load(); h != 1 || c != 2 || f != 55 {
+		t.Errorf("%d handshakes, %d connections and %d of all were refused; want 1, 2 and 55", h, c, f)
 	}
 }
 

@@ -34,6 +34,9 @@ type ListenConfig struct {
 	// pool comes near.
 	Limits Limits
 
+	// Refusals, if set, counts what is turned away.
+	Refusals *Refusals
+
 	// Peer, if set, names the client at the other end of a connection, for
 	// [poolkit.Pool.AcquireFrom]. It is called once for each connection, after the
 	// handshake, and must not block. Give the same name to all connections of a client,
@@ -82,7 +85,7 @@ func Listen(cfg ListenConfig) (*poolkit.Pool[*Conn], error) {
 	a := &acceptor{
 		listener:  ln,
 		tls:       cfg.TLS.Clone(),
-		guard:     newGuard(allow, cfg.Limits),
+		guard:     newGuard(allow, cfg.Limits, cfg.Refusals),
 		keepAlive: (&DialConfig{KeepAlive: cfg.KeepAlive}).netDialer().KeepAliveConfig,
 		name:      cfg.Peer,
 	}
