@@ -339,3 +339,43 @@ func TestNothingIsDialledForWhoHasNoTimeLeft(t *testing.T) {
 		}
 	})
 }
+
+// A peer that begins anew gives IDs again that it gave before.
+func TestTheIDOfADeadMemberThatSomebodyHoldsIsAnothers(t *testing.T) {
+	for _, ended := range []bool{true, false} {
+		bubble(t, func(t *testing.T) {
+			w := &world{}
+			cfg := w.config(1)
+			cfg.Dialer = poolkit.DialerFunc[*conn](func(ctx context.Context, shard int) (poolkit.ID, *conn, error) {
+				_, c, err := w.dial(ctx, shard)
+				return number(1), c, err // always the same
+			})
+			cfg.Dead = func(c *conn) bool { return c.ended.Load() }
+			p := open(t, w, cfg)
+			old, err := p.AcquireID(t.Context(), number(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			old.Conn().ended.Store(ended)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			l, err := p.AcquireID(ctx, number(1))
+			if (err == nil) != ended {
+				t.Fatalf("the member before has ended: %t, and the one after: %v", ended, err)
+			}
+			if !ended {
+				return
+			}
+			old.Release() // it does not come back
+			synctest.Wait()
+			if l.Conn() == old.Conn() || old.Conn().shut.Load() != 1 {
+				t.Errorf("the one before was shut %d times, want once", old.Conn().shut.Load())
+			}
+			l.Release()
+			again, err := p.AcquireID(ctx, number(1))
+			if err != nil || again.Conn() == old.Conn() {
+				t.Errorf("then the ID names the one before: %v", err)
+			}
+		})
+	}
+}

@@ -131,6 +131,15 @@ func (p *Pool[C]) healthy(m *member[C]) (ok bool) {
 	return ok
 }
 
+func (p *Pool[C]) dead(m *member[C]) (dead bool) {
+	err := errUnreturned
+	defer p.report(&err)
+	defer contain("Dead", &err)
+	dead = p.cfg.Dead(m.conn)
+	err = nil
+	return dead
+}
+
 func (p *Pool[C]) callCheck(ctx context.Context, m *member[C], err *error) {
 	*err = errUnreturned
 	defer contain("Check", err)

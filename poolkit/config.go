@@ -34,6 +34,13 @@ type Config[C any] struct {
 	// comes back. It must not block. A member that is not healthy is shut.
 	Healthy func(C) bool
 
+	// Dead, if set, is asked about a member on loan, or being shut, when another arrives under
+	// its ID: whether it has ended. If so it loses the ID to the other. A peer that begins
+	// anew may use IDs again that it has given before, while somebody still holds what it
+	// had them for. Dead may be called while the member is used, and must not block. Without
+	// it the other is turned away ([ErrDuplicateID]).
+	Dead func(C) bool
+
 	// Peer, if set, names the peer that a member belongs to, for [Pool.AcquireFrom] and
 	// [Pool.Peers]. It is asked once, when the member arrives, and must not block. Any
 	// string is a name, the empty one too.

@@ -57,11 +57,17 @@ func (l *ledger[C]) drain() ([]*member[C], []*waiter[C]) {
 // seize marks every member on loan for shutting: its lease is over.
 func (l *ledger[C]) seize() []*member[C] {
 	var gone []*member[C]
-	for _, m := range l.members {
+	seize := func(m *member[C]) {
 		if m != nil && m.state == onLoan {
 			l.close(m, PoolClosed)
 			gone = append(gone, m)
 		}
+	}
+	for _, m := range l.members {
+		seize(m)
+	}
+	for _, m := range l.unnamed {
+		seize(m)
 	}
 	return gone
 }

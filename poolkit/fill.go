@@ -84,6 +84,9 @@ func (p *Pool[C]) land(t ticket, m *member[C], begun time.Time) {
 	var peer string
 	var unfit error
 	defer func() { p.join(t, m, peer, begun, unfit) }()
+	if !t.accepted { // a member that is admitted gets an ID that nobody has
+		p.bequeath(m.id)
+	}
 	peer = p.callPeer(m, &unfit)
 	if unfit == nil {
 		m.sequence = p.callSequence(m, &unfit)
@@ -91,6 +94,22 @@ func (p *Pool[C]) land(t ticket, m *member[C], begun time.Time) {
 	if unfit == nil {
 		p.watch(m, &unfit)
 	}
+}
+
+// bequeath takes an ID from a dead member that somebody still has, if it is such a one's.
+func (p *Pool[C]) bequeath(id ID) {
+	if p.cfg.Dead == nil {
+		return
+	}
+	p.mu.Lock()
+	old := p.ledger.holder(id)
+	p.mu.Unlock()
+	if old == nil || !p.dead(old) {
+		return
+	}
+	p.mu.Lock()
+	p.ledger.disown(old)
+	p.mu.Unlock()
 }
 
 // join is the rest of land, once the callbacks have said what they know of the member,

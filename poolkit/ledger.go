@@ -3,6 +3,7 @@ package poolkit
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vistone/poolkit/sharding"
@@ -42,6 +43,7 @@ type ledger[C any] struct {
 
 	shards  *sharding.Set
 	members map[ID]*member[C] // every open member; nil where the ID is promised to a peer
+	unnamed []*member[C]      // those whose ID is another's now; few, and seldom any
 	peers   peers[C]
 	waiters waitlist[C]
 	readies readinesses
@@ -178,7 +180,7 @@ func (l *ledger[C]) held(m *member[C], loan uint64) bool {
 // takeBack starts the return of a member: nobody can be handed it yet, and its
 // loan is over. It reports false where the member has to be closed instead, and why.
 func (l *ledger[C]) takeBack(m *member[C]) (why Reason, back bool) {
-	if l.singleUse || l.quiet || l.draining || m.epoch != l.epoch {
+	if l.singleUse || l.quiet || l.draining || m.epoch != l.epoch || !l.named(m) {
 		return Ended, false
 	}
 	if l.share != nil && l.yields(m) {
@@ -239,12 +241,35 @@ func (l *ledger[C]) close(m *member[C], why Reason) {
 	l.move(m, closing)
 }
 
+// holder returns the member on loan, or being shut, that has an ID, or nil.
+func (l *ledger[C]) holder(id ID) *member[C] {
+	if m := l.members[id]; m != nil && (m.state == onLoan || m.state == closing) {
+		return m
+	}
+	return nil
+}
+
+// disown takes its ID from a holder, for good: it does not come back to idle.
+func (l *ledger[C]) disown(m *member[C]) {
+	if l.holder(m.id) == m {
+		delete(l.members, m.id)
+		l.unnamed = append(l.unnamed, m)
+	}
+}
+
+// named reports whether a member that is open still has its ID.
+func (l *ledger[C]) named(m *member[C]) bool { return !slices.Contains(l.unnamed, m) }
+
 // free gives back the place of a member that has been shut. Who waits for its ID goes on:
 // a peer that begins anew may use it again.
 func (l *ledger[C]) free(m *member[C]) {
 	l.move(m, shut)
 	if l.members[m.id] == m {
 		delete(l.members, m.id)
+		return
+	}
+	if i := slices.Index(l.unnamed, m); i >= 0 {
+		l.unnamed = slices.Delete(l.unnamed, i, i+1)
 	}
 }
 

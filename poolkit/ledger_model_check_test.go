@@ -118,7 +118,7 @@ func (w *model) checkIDs() {
 		n++
 	}
 	for _, a := range w.actors {
-		if !a.turned {
+		if !a.turned && !a.unnamed {
 			claim(a.m.id, a.m)
 		}
 		switch state := a.m.state; {

@@ -346,7 +346,7 @@ func (w *model) release(a *actor) {
 		return
 	}
 	wantWhy, want := w.comesBack(a)
-	if w.byte()%2 == 0 && w.cfg.Sequence == nil {
+	if w.byte()%2 == 0 && w.cfg.Sequence == nil && !a.unnamed { // who has a Dead goes the long way
 		if got, ok := w.l.back(a.m); ok {
 			if !want {
 				w.fatalf("%v is back, and should be closed (%v)", a.m.id, wantWhy)
@@ -424,6 +424,17 @@ func (w *model) leave(a *actor) {
 	if was == checking || a.returning || !slices.Contains(w.actors, a) {
 		a.parting = true // when that is over
 	}
+}
+
+// disown takes its ID from a member, if somebody has it or it is being shut.
+func (w *model) disown(a *actor) {
+	named, _ := w.named(a.m.id)
+	holds := named == a && (a.state == onLoan && !a.returning || a.state == closing)
+	if got := w.l.holder(a.m.id); (got == a.m) != holds {
+		w.fatalf("%v in state %d holds its ID: %t, want %t", a.m.id, a.state, got == a.m, holds)
+	}
+	w.l.disown(a.m)
+	a.unnamed = a.unnamed || holds
 }
 
 func (w *model) quiesce() {

@@ -174,6 +174,9 @@ func (w *model) step(n int) {
 		if a := pick(w, w.actors); a != nil {
 			w.lose(a)
 		}
+		if a := pick(w, w.actors); a != nil && w.byte()%8 == 0 {
+			w.disown(a)
+		}
 	case 22:
 		w.name = "free"
 		for range 3 { // it happens to each that is closed

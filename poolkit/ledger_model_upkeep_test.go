@@ -199,7 +199,7 @@ func (w *model) inTheWay() *actor {
 // comesBack says whether a member stays that comes back from a loan, or why not.
 func (w *model) comesBack(a *actor) (why Reason, back bool) {
 	switch {
-	case w.quiet || w.l.draining || a.m.epoch != w.epoch:
+	case w.quiet || w.l.draining || a.m.epoch != w.epoch || a.unnamed:
 		return Ended, false
 	case w.cfg.MaxUses > 0 && a.uses >= w.cfg.MaxUses:
 		return Worn, false

@@ -52,6 +52,7 @@ type actor struct {
 	m         *member[int]
 	state     memberState
 	turned    bool // away, when it landed
+	unnamed   bool // its ID is another's now, or nobody's
 	known     bool // as a member of its peer
 	peer      string
 	lost      bool // while arriving
@@ -217,7 +218,7 @@ func (w *model) mayDial() bool {
 // or is promised.
 func (w *model) named(id ID) (a *actor, taken bool) {
 	for _, a := range w.actors {
-		if a.m.id == id && !a.turned {
+		if a.m.id == id && !a.turned && !a.unnamed {
 			return a, true
 		}
 	}

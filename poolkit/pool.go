@@ -50,7 +50,7 @@ func New[C any](cfg Config[C]) (*Pool[C], error) {
 	}
 	p := &Pool[C]{
 		cfg:    cfg,
-		plain:  cfg.Watch == nil && cfg.Healthy == nil && cfg.Lent == nil && cfg.Sequence == nil,
+		plain:  cfg.Watch == nil && cfg.Healthy == nil && cfg.Lent == nil && cfg.Sequence == nil && cfg.Dead == nil,
 		kick:   make(chan struct{}, 1),
 		empty:  make(chan struct{}),
 		done:   make(chan struct{}),

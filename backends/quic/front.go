@@ -307,6 +307,7 @@ func streams(hooks poolkit.Hooks) poolkit.Config[*StreamConn] {
 		Shut:      (*StreamConn).end,
 		Watch:     watch,
 		Healthy:   healthy,
+		Dead:      func(s *StreamConn) bool { return !healthy(s) },
 		Lent:      (*StreamConn).lent,
 		SingleUse: true,
 		Sequence:  (*StreamConn).number,

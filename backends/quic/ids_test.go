@@ -165,3 +165,37 @@ func TestAnIDNamesOneStreamOnce(t *testing.T) {
 		}
 	})
 }
+
+// Users build their control channel on the first stream, and hold it when the server is
+// started anew. The first stream of the new one must not be refused for that.
+func TestAServerThatIsStartedAnewGivesTheFirstIDAgain(t *testing.T) {
+	for how, end := range map[string]func(*world, *Pool){
+		"it closed":   func(_ *world, server *Pool) { server.Close() },
+		"it vanished": func(w *world, _ *Pool) { w.Cut(serverHost, true) },
+	} {
+		inWorld(t, func(t *testing.T, w *world) {
+			server, client := w.server(20), w.client(20, 20)
+			w.full(20, client, server)
+			held, err := client.OutgoingGet("00000000", time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			end(w, server)
+			time.Sleep(7 * time.Second)
+			server.Close()
+			w.Cut(serverHost, false)
+			again := w.server(20)
+			c, err := client.OutgoingGet("00000000", 20*time.Second)
+			if err != nil {
+				t.Fatalf("%s: %v", how, err)
+			}
+			s, err := again.OutgoingGet("00000000", time.Second)
+			if err != nil {
+				t.Fatalf("%s: %v", how, err)
+			}
+			usable(t, c, s)
+			held.Close()
+			usable(t, c, s)
+		})
+	}
+}

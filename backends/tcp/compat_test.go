@@ -447,3 +447,28 @@ func TestManyCyclesOfCompatibilityPoolsReturnAllPlaces(t *testing.T) {
 		settled(t, 32, server.shared.Core(), client.shared.Core())
 	})
 }
+
+// Users build their control channel on the first connection, and hold it when the server is
+// started anew. The first connection of the new one must not be refused for that.
+func TestAServerThatIsStartedAnewGivesTheFirstIDAgain(t *testing.T) {
+	eachWay(t, func(t *testing.T, w *site) {
+		server, client := w.compat(5)
+		held, err := client.OutgoingGet("00000000", patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Close()
+		again := w.compatServer(5)
+		c, err := client.OutgoingGet("00000000", patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := again.OutgoingGet("00000000", patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		usable(t, c.(*Conn), s.(*Conn))
+		held.Close()
+		usable(t, s.(*Conn), c.(*Conn))
+	})
+}

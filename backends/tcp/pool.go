@@ -23,6 +23,7 @@ func connections(hooks poolkit.Hooks) poolkit.Config[*Conn] {
 func meetings(cfg *poolkit.Config[*Conn]) {
 	cfg.Watch = attend
 	cfg.Healthy = fit
+	cfg.Dead = func(c *Conn) bool { return c.socket != nil && !c.socket.open() }
 	cfg.SingleUse = true
 	cfg.MaxShards = 1
 }
