@@ -32,6 +32,10 @@ type Conn struct {
 
 	meeting *meeting // nil but in rendezvous pools
 
+	// kept is a byte that was read to learn whether there is one. It is set only while
+	// nobody else reads.
+	kept atomic.Pointer[byte]
+
 	busy    atomic.Int32 // reads and writes under way
 	spoiled atomic.Bool  // must not be used again
 	used    atomic.Bool  // somebody has read or written: from then on nothing may arrive unasked
@@ -96,11 +100,16 @@ func (c *Conn) ID() poolkit.ID {
 }
 
 // NetConn returns what the connection is made of: a [*tls.Conn], or without TLS what
-// was dialled, a [*net.TCPConn] as a rule. It is for who has hijacked the lease: the
-// connection is not used again once it has been called.
+// was dialled, a [*net.TCPConn] as a rule. Where a byte of a TLS connection had to be read
+// already, to learn that there is one, it is a connection that has all methods of a
+// [*tls.Conn], and whose Read begins with that byte. It is for who has hijacked the lease:
+// the connection is not used again once it has been called.
 func (c *Conn) NetConn() net.Conn {
 	c.spoiled.Store(true)
 	c.depart()
+	if c.kept.Load() != nil {
+		return begun{c.secure, c}
+	}
 	return c.stream
 }
 
@@ -151,7 +160,7 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 
 // WriteTo implements [io.WriterTo], for the same.
 func (c *Conn) WriteTo(w io.Writer) (int64, error) {
-	if c.meeting != nil && (c.meeting.gentle != nil || c.meeting.kept.Load() != nil) {
+	if c.gentle() != nil || c.kept.Load() != nil {
 		return io.Copy(w, reader{c})
 	}
 	c.begin()

@@ -239,17 +239,20 @@ func TestThePoolsEndClosesEveryConnection(t *testing.T) {
 // those that arrive later.)
 func TestWhatIsWrittenBeforeCloseArrivesThoughNothingWasRead(t *testing.T) {
 	conf, trusts := certificate(t)
-	conf.ClientAuth = tls.RequestClientCert                    // see lateTickets
 	message := bytes.Repeat([]byte("0123456789abcdef"), 1<<13) // 128 KiB
 	type heard struct {
 		n   int
 		err error
 	}
 	for range 20 {
-		all, closed := make(chan heard, 1), make(chan struct{})
+		all, lent, closed := make(chan heard, 1), make(chan struct{}), make(chan struct{})
 		s := startUpstream(t, conf, func(conn net.Conn) {
 			// It fits where it is sent, and not where it is received.
 			_ = conn.(*tls.Conn).NetConn().(*net.TCPConn).SetReadBuffer(len(message) / 4)
+			<-lent
+			if _, err := conn.Write([]byte("!")); err != nil {
+				t.Error(err)
+			}
 			<-closed
 			got, err := io.ReadAll(conn)
 			if len(got) > 0 { // else it is one that nobody has used
@@ -262,10 +265,11 @@ func TestWhatIsWrittenBeforeCloseArrivesThoughNothingWasRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := acquire(t, p).Conn()
+		close(lent)
 		if err := c.raw.(*net.TCPConn).SetWriteBuffer(2 * len(message)); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "no ticket arrived", func() bool { return c.socket.look() == waiting })
+		eventually(t, "nothing arrived that is not read", func() bool { return c.socket.look() == waiting })
 		if _, err := c.Write(message); err != nil {
 			t.Fatal(err)
 		}

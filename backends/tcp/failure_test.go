@@ -459,3 +459,58 @@ func TestAServerThatAsksForACertificateAndSendsNoTickets(t *testing.T) {
 		t.Errorf("the greeting is %q, %v", got, err)
 	}
 }
+
+// From 0.0.0.0 one arrives at 127.0.0.1, which is not the address that was tried.
+func TestAServerThatIsReachedElsewhereIsDialledAtThePaceOfFailures(t *testing.T) {
+	up := startUpstream(t, nil, func(c net.Conn) { c.Close() })
+	_, port, err := net.SplitHostPort(up.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, client := certificate(t)
+	p, err := Dial(DialConfig{Addr: "0.0.0.0:" + port, TLS: client, MinCapacity: 1, MaxCapacity: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	eventually(t, "there are no failures", func() bool { return p.Stats().Failed >= 2 })
+	n, _ := up.counts()
+	if failed := int(p.Stats().Failed); n > 3*failed+3 {
+		t.Errorf("%d connections for %d failures", n, failed)
+	}
+}
+
+// faceless is a connection that does not tell where it leads.
+type faceless struct {
+	net.Conn
+	closed *atomic.Int32
+}
+
+func (faceless) RemoteAddr() net.Addr { return nil }
+
+func (n faceless) Close() error {
+	n.closed.Add(1)
+	return n.Conn.Close()
+}
+
+func TestAConnectionThatDoesNotTellWhereItLeadsIsUsedAndClosed(t *testing.T) {
+	var made, closed atomic.Int32
+	p, err := Dial(DialConfig{
+		Addr: "127.0.0.1:1", MinCapacity: 1, MaxCapacity: 1,
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			made.Add(1)
+			c, _ := net.Pipe()
+			return faceless{c, &closed}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready(t, p, 1)
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if made.Load() != closed.Load() {
+		t.Errorf("%d were made, and %d closed", made.Load(), closed.Load())
+	}
+}

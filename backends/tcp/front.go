@@ -196,7 +196,7 @@ func (cfg *DialConfig) netDialer() net.Dialer {
 	probes := cfg.KeepAlive
 	switch {
 	case probes == net.KeepAliveConfig{}:
-		probes = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
+		probes = defaultKeepAlive
 	case !probes.Enable:
 		return net.Dialer{KeepAlive: -1}
 	}

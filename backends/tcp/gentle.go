@@ -42,7 +42,7 @@ func (g *gentle) read(c *Conn, p []byte) (int, error) {
 	}
 	g.readers++
 	c.mu.Unlock()
-	n, err := c.meeting.read(c, p)
+	n, err := c.receive(p)
 	return n, g.readEnds(c, n, err)
 }
 
@@ -164,7 +164,7 @@ func (g *gentle) close(c *Conn) error {
 // left is meeting.left for a connection that somebody has: it reports whether a close is
 // over because the peer has ended the connection, too, and all has been read.
 func (g *gentle) left(c *Conn) bool {
-	return g.timer != nil && g.readers == 0 && (g.deaf || c.meeting.empty(c)) && !c.meeting.flushing.Load()
+	return g.timer != nil && g.readers == 0 && (g.deaf || c.empty()) && !c.meeting.flushing.Load()
 }
 
 // ring ends a close that is over, or has had its time.

@@ -14,11 +14,14 @@ func setKeepAlive(c net.Conn, probes net.KeepAliveConfig) {
 	}
 }
 
+// defaultKeepAlive finds out within half a minute.
+var defaultKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
+
 // keepAliveEvery is the keep-alive of a compatibility pool: a silent peer is asked after
 // that period, and given up when it has not answered for as long again.
 func keepAliveEvery(period time.Duration) net.KeepAliveConfig {
 	if period <= 0 {
-		return net.KeepAliveConfig{}
+		return defaultKeepAlive
 	}
 	const probes = 3
 	return net.KeepAliveConfig{Enable: true, Idle: period, Interval: max(period/probes, time.Second), Count: probes}

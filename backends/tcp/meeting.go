@@ -18,10 +18,6 @@ type meeting struct {
 	peer   string     // what the peer is called
 	gentle *gentle    // how it closes in a compatibility pool; nil elsewhere
 
-	// kept is a byte that was read to learn whether there is one. It is set only while
-	// nobody else reads.
-	kept atomic.Pointer[byte]
-
 	flushing atomic.Bool // the end has been said, and waits for room in the socket
 
 	taken    bool        // it has been lent
@@ -45,56 +41,12 @@ func (c *Conn) gentle() *gentle {
 	return c.meeting.gentle
 }
 
-// receive reads what has been kept, or else from the peer.
-func (c *Conn) receive(p []byte) (int, error) {
-	if c.meeting == nil {
-		return c.stream.Read(p)
-	}
-	return c.meeting.read(c, p)
-}
-
 // reader and writer are a connection without the methods by which [io.Copy] would do
 // without its Read and Write.
 type (
 	reader struct{ io.Reader }
 	writer struct{ io.Writer }
 )
-
-// read reads what has been kept, or else from the peer.
-func (m *meeting) read(c *Conn, p []byte) (int, error) {
-	if b := m.kept.Load(); b != nil && len(p) > 0 && m.kept.CompareAndSwap(b, nil) {
-		p[0] = *b
-		return 1, nil
-	}
-	return c.stream.Read(p)
-}
-
-// empty reports whether a connection that the peer has ended, or one half of it, holds
-// nothing to read. c.mu is held, and nobody reads. It does not wait.
-func (m *meeting) empty(c *Conn) bool {
-	if m.kept.Load() != nil {
-		return false
-	}
-	var b [1]byte
-	n, err := c.readNow(b[:])
-	if n > 0 {
-		m.kept.Store(&b[0])
-		return false
-	}
-	return !errors.Is(err, errWouldWait)
-}
-
-// readNow reads what there is, while nobody else does. It needs a socket.
-func (c *Conn) readNow(p []byte) (int, error) {
-	if c.secure == nil {
-		return c.socket.read(p)
-	}
-	if c.wire != nil {
-		c.wire.eager.Store(true)
-		defer c.wire.eager.Store(false)
-	}
-	return c.secure.Read(p)
-}
 
 // askedFor is how long a connection that the peer has taken and ended is kept for who
 // asks for its ID, which may be on its way.
@@ -134,7 +86,7 @@ func (m *meeting) left(c *Conn) {
 // dead reports, with c.mu held, whether an idle connection whose peer has ended it, or one
 // half of it, is of no use to anybody.
 func (m *meeting) dead(c *Conn) bool {
-	if c.gone || m.empty(c) || c.socket.broken() {
+	if c.gone || c.empty() || c.socket.broken() {
 		c.gone = true
 		return true
 	}

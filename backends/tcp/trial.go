@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -35,13 +36,15 @@ func (t *trial) run(ctx context.Context, last bool) (*Conn, error) {
 			}
 			return nil, problems.join()
 		}
-		addr := raw.RemoteAddr().String()
+		addr := addrOf(raw)
 		c, how, err := t.tryOut(ctx, raw, addr)
 		if err == nil {
 			return c, nil
 		}
 		problems = append(problems, err)
-		if how != failed || t.dial != nil || ctx.Err() != nil {
+		// Where one arrives elsewhere than where one wanted to go, as from 0.0.0.0 at
+		// 127.0.0.1, nothing would keep the next pass from the same.
+		if how != failed || ctx.Err() != nil || !slices.Contains(p.tried, addr) {
 			return nil, problems.join()
 		}
 		t.unfit = append(t.unfit, addr)

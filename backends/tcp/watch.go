@@ -65,8 +65,8 @@ func healthy(c *Conn) bool {
 	switch {
 	case s == ended:
 		return false
-	case !c.used.Load():
-		return s == quiet || c.socket.open()
+	case !c.used.Load(): // a greeting may wait
+		return s == quiet || c.socket.open() && (c.secure == nil || !c.empty())
 	case c.secure == nil:
 		return s == quiet
 	case s == quiet && !c.dirty.Load():
@@ -77,8 +77,9 @@ func healthy(c *Conn) bool {
 }
 
 // drain lets TLS take in what has arrived. It reports false when that was more than
-// TLS's own business: bytes that nobody has asked for or read, or the end.
-func (c *Conn) drain() bool { return errors.Is(c.lastWord(), errWouldWait) }
+// TLS's own business: bytes that nobody has asked for or read, or the end. What is half of a
+// record may become that.
+func (c *Conn) drain() bool { return errors.Is(c.lastWord(), errWouldWait) && !c.wire.inRecord() }
 
 // lastWord reads what has arrived, and returns the error that it ends in. If bytes that
 // are the application's have, it is nil.

@@ -14,6 +14,7 @@ type wire struct {
 	net.Conn
 
 	socket *socket     // nil where there is none
+	record record      // how far TLS has read; its reader's
 	hasty  atomic.Bool // do not wait
 	eager  atomic.Bool // do not wait for anything to read
 
@@ -25,6 +26,12 @@ func newWire(raw net.Conn) *wire { return &wire{Conn: raw, socket: socketOf(raw)
 
 // Read implements [net.Conn].
 func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.read(p)
+	w.record.pass(p[:max(n, 0)])
+	return n, err
+}
+
+func (w *wire) read(p []byte) (int, error) {
 	if !w.hasty.Load() && !w.eager.Load() {
 		return w.Conn.Read(p)
 	}
@@ -32,6 +39,41 @@ func (w *wire) Read(p []byte) (int, error) {
 		return 0, errWouldWait
 	}
 	return w.socket.read(p)
+}
+
+// inRecord reports whether TLS has read a part of a record, and the rest is yet to come.
+func (w *wire) inRecord() bool { return w.record != record{} }
+
+// recordHeader is the length of a header, whose last two bytes are the length of what
+// follows (RFC 8446, section 5.1).
+const recordHeader = 5
+
+// record follows the records of TLS in what is read.
+type record struct {
+	header int // bytes of the header so far
+	length int // of the rest, as far as is known
+	rest   int // bytes that are yet to come, once the header is complete
+}
+
+// pass moves on by what was read.
+func (r *record) pass(p []byte) {
+	for len(p) > 0 {
+		if r.header < recordHeader {
+			if r.header >= recordHeader-2 {
+				r.length = r.length<<8 | int(p[0])
+			}
+			r.header++
+			p = p[1:]
+			r.rest = r.length
+		} else {
+			n := min(r.rest, len(p))
+			r.rest -= n
+			p = p[n:]
+		}
+		if r.header == recordHeader && r.rest == 0 {
+			*r = record{}
+		}
+	}
 }
 
 // Write implements [net.Conn].

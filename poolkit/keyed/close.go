@@ -92,12 +92,13 @@ const lingerFor = 2 * time.Second
 
 // bury waits until the leases of a pool have ended, and closes it.
 func (p *Pool[K, C]) bury(e *entry[K, C]) {
-	ctx := p.ctx
-	if e.pool.Stats().OnLoan == 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, lingerFor)
-		defer cancel()
-	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	defer time.AfterFunc(lingerFor, func() {
+		if e.pool.Stats().OnLoan == 0 { // and nobody is lent one any more
+			cancel()
+		}
+	}).Stop()
 	p.finish(e, e.pool.Shutdown(ctx))
 }
 
