@@ -132,10 +132,13 @@ func (p *Pool[C]) next(a *ask) (*member[C], error) {
 		return m, nil
 	}
 	err := p.ledger.refusal(&a.wish)
+	if err == nil && a.kind == forAny {
+		err = p.ledger.hopeless()
+	}
 	if err == nil {
 		return nil, nil
 	}
-	p.ledger.retry = p.ledger.retry || p.ledger.permanent != nil && a.kind == forAny
+	p.ledger.retry = p.ledger.retry || a.kind == forAny
 	tickets := p.order()
 	err = p.acquireError(&a.wish, err)
 	p.mu.Unlock()

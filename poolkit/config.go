@@ -116,6 +116,14 @@ type Config[C any] struct {
 	// sees to timeouts itself.
 	DialTimeout time.Duration
 
+	// FailFast is for callers who would rather know than wait. When a dial has failed, none
+	// is under way, and it is not time for the next, Acquire returns why it failed, at once,
+	// to those who wait for any member and to those who come: that is what they would
+	// otherwise wait through, to their own deadline. The pool goes on trying, at the pace of
+	// failures. Who waits for a certain member or peer, or with [Pool.WaitReady], waits all
+	// the same.
+	FailFast bool
+
 	// MaxAge is the age at which a member is replaced; zero is never. An idle one can be
 	// lent until its replacement has arrived, so that no pool stands empty because of age.
 	// One on loan is shut when it comes back, never before. Where every place is held, or

@@ -53,8 +53,8 @@
 // A shard rests after a failure, from 100 ms up to 2 s, unless another dial on it
 // succeeds, while others go on. After three failures in a row the pool makes one
 // attempt at a time, now on this shard and now on that, until one succeeds. Callers
-// wait meanwhile, to their own deadline; an error that waiting will not cure
-// ([Permanent]) is told to them at once.
+// wait meanwhile, to their own deadline, unless [Config.FailFast] is set; an error that
+// waiting will not cure ([Permanent]) is told to them at once.
 //
 // # Locks and goroutines
 //

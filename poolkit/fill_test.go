@@ -400,3 +400,81 @@ func TestAPermanentErrorEndsInAPoolThatKeepsNothingReady(t *testing.T) {
 		acquire(t, p)
 	})
 }
+
+func TestCallersWhoWouldRatherKnowThanWaitAreToldOfAFailureAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: 10 * time.Millisecond}
+		cfg := w.config(1)
+		cfg.FailFast, cfg.MaxShards = true, 1
+		p := open(t, w, cfg)
+		ready(t, p)
+		w.breaks(always(errRefused))
+		held := acquire(t, p) // its replacement cannot be made
+		const callers = 100
+		results := make(chan got, callers)
+		for i := range callers {
+			call(results, i, func() (poolkit.Lease[*conn], error) { return p.Acquire(t.Context()) })
+		}
+		begun := time.Now()
+		for range callers {
+			if r := <-results; !errors.Is(r.err, errRefused) {
+				t.Fatalf("%v", r.err)
+			}
+		}
+		if took := time.Since(begun); took != w.delay {
+			t.Errorf("they were told after %v, want %v: when the dial had failed", took, w.delay)
+		}
+		begun = time.Now()
+		_, err := p.Acquire(t.Context())
+		if !errors.Is(err, errRefused) || time.Since(begun) > 0 {
+			t.Errorf("who comes before the next attempt is told %v, after %v", err, time.Since(begun))
+		}
+		waits := make(chan error, 2)
+		go func() { waits <- p.WaitReady(t.Context(), 1) }()
+		go func() {
+			l, err := p.AcquireID(t.Context(), held.ID())
+			if err == nil {
+				l.Release()
+			}
+			waits <- err
+		}()
+		after(time.Minute)
+		w.breaks(nil)
+		held.Release()
+		for range 2 {
+			if err := <-waits; err != nil {
+				t.Errorf("who waits for a certain member, or for the pool to be ready, is told %v", err)
+			}
+		}
+	})
+}
+
+// The first who comes after a pause finds out whether it is over.
+func TestAPoolThatKeepsNothingReadyRecoversThoughNobodyWaits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{delay: 10 * time.Millisecond}
+		cfg := w.config(0)
+		cfg.MaxCapacity, cfg.FailFast = 1, true
+		w.breaks(always(errRefused))
+		p := open(t, w, cfg)
+		for range 20 {
+			if _, err := p.Acquire(t.Context()); !errors.Is(err, errRefused) {
+				t.Fatal(err)
+			}
+			after(500 * time.Millisecond)
+		}
+		if n := w.dialled(); n < 5 || n > 25 {
+			t.Errorf("%d dials in ten seconds", n)
+		}
+		w.breaks(nil)
+		for range 10 {
+			l, err := p.Acquire(t.Context())
+			if err == nil {
+				l.Release()
+				return
+			}
+			after(500 * time.Millisecond)
+		}
+		t.Error("five seconds after it has ended, callers are told of the failure still")
+	})
+}

@@ -38,6 +38,7 @@ type ledger[C any] struct {
 	maxDialing  int
 	newestFirst bool
 	singleUse   bool
+	failFast    bool
 	firstID     *ID
 	began       time.Time // what its durations count from
 
@@ -86,6 +87,7 @@ func newLedger[C any](cfg *Config[C], now time.Time) ledger[C] {
 		maxDialing:  cfg.MaxDialing,
 		newestFirst: cfg.NewestFirst,
 		singleUse:   cfg.SingleUse,
+		failFast:    cfg.FailFast,
 		firstID:     cfg.FirstID,
 		began:       now,
 		shards:      shards,
@@ -152,6 +154,18 @@ func (l *ledger[C]) refusal(w *wish) error {
 		return ErrClosed
 	}
 	return l.permanent
+}
+
+// hopeless is why nobody who wants any member is served soon, for those who would rather
+// know than wait, or nil: also where a peer has opened a member since.
+func (l *ledger[C]) hopeless() error {
+	if !l.failFast || l.failures == 0 || l.promised() > 0 {
+		return nil
+	}
+	if l.paused || l.failures < probeAfter && !l.shards.Ready() {
+		return l.last
+	}
+	return nil
 }
 
 // offer gives an arriving member to the first waiter, who is returned, or makes it

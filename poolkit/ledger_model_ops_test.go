@@ -128,7 +128,7 @@ func (w *model) prove(a *actor) {
 }
 
 func (w *model) succeeded(a *actor) {
-	w.permanent = nil
+	w.permanent, w.known = nil, false
 	if !a.m.accepted {
 		w.failures, w.pausedUntil, w.doubt = 0, time.Time{}, false
 		w.shards[a.m.shard].failures, w.shards[a.m.shard].restUntil = 0, time.Time{}
@@ -172,13 +172,33 @@ func (w *model) fail(t *ticket, permanent bool) {
 	}
 	switch {
 	case permanent:
-		w.permanent, w.dialFault = err, shard >= 0
+		w.permanent, w.dialFault, w.known = err, shard >= 0, true
 		w.failed(told, err)
-	case told != nil:
-		w.fatalf("a passing failure was told to %d waiters", len(told))
-	case w.dialFault == (shard >= 0): // else it says nothing about that one
-		w.permanent = nil
+	case w.permanent != nil && w.dialFault != (shard >= 0): // it says nothing about that one
+		if told != nil {
+			w.fatalf("a failure of another kind was told to %d waiters", len(told))
+		}
+	default:
+		w.permanent, w.known = nil, true
+		w.disappointed(told)
 	}
+}
+
+// disappointed expects those who wait for any member to be told of a failure, if they would
+// rather know and there is no hope, and else nobody.
+func (w *model) disappointed(told []*waiter[int]) {
+	rest, byID := w.line, w.byID
+	w.line, w.byID = nil, [modelIDs][]*waiter[int]{}
+	if w.hopeless() {
+		for _, x := range rest {
+			if x.kind == forAny {
+				w.line = append(w.line, x)
+			}
+		}
+		rest = slices.DeleteFunc(rest, func(x *waiter[int]) bool { return x.kind == forAny })
+	}
+	w.failed(told, errModel)
+	w.line, w.byID = rest, byID
 }
 
 func (w *model) wake(d time.Duration) {
@@ -313,6 +333,12 @@ func (w *model) took(got *member[int], want *actor, x *waiter[int]) {
 		w.fatalf("refuses with %v, want %v", err, refused)
 	}
 	if refused != nil {
+		return
+	}
+	if err := w.l.hopeless(); (err != nil) != w.hopeless() || err != nil && !errors.Is(err, errModel) {
+		w.fatalf("there is no hope because of %v, want %t", err, w.hopeless())
+	}
+	if w.hopeless() && x.kind == forAny {
 		return
 	}
 	w.l.waiters.add(x)

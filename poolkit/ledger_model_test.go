@@ -15,15 +15,15 @@ import (
 // often full, and with so few IDs that these often collide.
 var modelConfigs = []Config[int]{
 	{MinCapacity: 1, MaxCapacity: 4, Places: 3, MaxShards: 3, MaxDialing: 4, Dialer: DialerFunc[int](nil), Sequence: modelSequence},
-	{MinCapacity: 0, MaxCapacity: 2, Places: 2, MaxShards: 2, MaxDialing: 1, Dialer: DialerFunc[int](nil), NewestFirst: true, Peer: modelPeer},
+	{MinCapacity: 0, MaxCapacity: 2, Places: 2, MaxShards: 2, MaxDialing: 1, Dialer: DialerFunc[int](nil), NewestFirst: true, Peer: modelPeer, FailFast: true},
 	{MinCapacity: 2, MaxCapacity: 6, Places: 1, MaxShards: 8, MaxDialing: 3, Dialer: DialerFunc[int](nil)},
-	{MinCapacity: 2, MaxCapacity: 6, Places: 4, MaxShards: 5, MaxDialing: 4, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, Spread: 3, Peer: modelPeer},
+	{MinCapacity: 2, MaxCapacity: 6, Places: 4, MaxShards: 5, MaxDialing: 4, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, Spread: 3, Peer: modelPeer, FailFast: true},
 	{MinCapacity: 1, MaxCapacity: 3, Places: 4, MaxShards: 2, MaxDialing: 2, Acceptor: noAcceptor{}, FirstID: &ID{3: 1}, Peer: modelPeer},
 	{MinCapacity: 1, MaxCapacity: 5, Places: 4, MaxShards: 3, MaxDialing: 2, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, FirstID: &ID{}, Sequence: modelSequence},
 	{MinCapacity: 2, MaxCapacity: 5, Places: 3, MaxShards: 4, MaxDialing: 4, Dialer: DialerFunc[int](nil), MaxAge: 9 * time.Second, MaxIdle: 4 * time.Second, MaxUses: 3, CheckInterval: 3 * time.Second},
 	{MinCapacity: 1, MaxCapacity: 4, Places: 2, MaxShards: 2, MaxDialing: 4, Dialer: DialerFunc[int](nil), NewestFirst: true, Peer: modelPeer, MaxAge: 5 * time.Second, CheckInterval: time.Second},
 	{MinCapacity: 1, MaxCapacity: 5, Places: 4, MaxShards: 3, MaxDialing: 2, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, Sequence: modelSequence, MaxAge: 20 * time.Second, MaxIdle: 2 * time.Second},
-	{MinCapacity: 3, MaxCapacity: 3, Places: 8, MaxShards: 1, MaxDialing: 8, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, NewestFirst: true},
+	{MinCapacity: 3, MaxCapacity: 3, Places: 8, MaxShards: 1, MaxDialing: 8, Dialer: DialerFunc[int](nil), Acceptor: noAcceptor{}, NewestFirst: true, FailFast: true},
 }
 
 type noAcceptor struct{ Acceptor[int] }

@@ -42,6 +42,7 @@ type model struct {
 	doubt       bool
 	permanent   error
 	dialFault   bool // permanent came of a dial
+	known       bool // why the latest failure was
 	shards      []modelShard
 	counts      counts
 	modelUpkeep
@@ -212,6 +213,13 @@ func (w *model) mayDial() bool {
 		most = 1
 	}
 	return w.cfg.Dialer != nil && !w.quiet && !w.l.draining && w.pausedUntil.IsZero() && w.dialing() < most
+}
+
+// hopeless says whether callers who would rather know are told that nobody is served soon.
+func (w *model) hopeless() bool {
+	_, room := w.lowest() // of the probed, where there are enough failures
+	return w.cfg.FailFast && w.known && w.failures > 0 && w.promised(true) == 0 &&
+		(!w.pausedUntil.IsZero() || w.failures < probeAfter && !room)
 }
 
 // named is the member that an ID belongs to; taken says whether it belongs to one,

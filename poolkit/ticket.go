@@ -180,7 +180,8 @@ func (l *ledger[C]) drop(t ticket) {
 
 // fail notes that a member could not be made: on a shard, whose failures count once
 // until it has rested, or, with shard −1, by an Acceptor, which paces itself. It
-// returns the waiters that a permanent error takes out of their lines.
+// returns the waiters that it takes out of their lines: for a permanent error all, and for
+// another those for any who would rather know.
 func (l *ledger[C]) fail(shard int, err error, now time.Time, chance float64) []*waiter[C] {
 	l.counts.failed++
 	dialled, permanent := shard >= 0, IsPermanent(err)
@@ -194,6 +195,9 @@ func (l *ledger[C]) fail(shard int, err error, now time.Time, chance float64) []
 	l.last = err
 	if !permanent {
 		l.permanent = nil // what it was, waiting may now cure
+		if err := l.hopeless(); err != nil {
+			return l.waiters.failAny(err)
+		}
 		return nil
 	}
 	l.permanent, l.dialFault = err, dialled

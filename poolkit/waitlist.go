@@ -171,6 +171,9 @@ func (l *waitlist[C]) fail(err error) []*waiter[C] {
 	return all
 }
 
+// failAny is fail for those who wait for any member.
+func (l *waitlist[C]) failAny(err error) []*waiter[C] { return l.failLine(nil, &l.any, err) }
+
 // failLines is fail without those who wait for an ID.
 func (l *waitlist[C]) failLines(err error) []*waiter[C] {
 	if l.len == 0 {

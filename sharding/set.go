@@ -67,15 +67,21 @@ func NewSet(places, most int) *Set {
 // resting, or, of those it balances over, on the emptiest: see [Set.Spread]. It
 // reports false where there is none.
 func (s *Set) Reserve() (shard int, ok bool) {
+	if !s.Ready() {
+		return 0, false
+	}
+	shard = s.emptiest()
+	s.grow(shard)
+	s.promise(shard)
+	return shard, true
+}
+
+// Ready reports whether Reserve would find a place.
+func (s *Set) Ready() bool {
 	for s.first < len(s.shards) && !s.shards[s.first].hasRoom() {
 		s.first++
 	}
-	shard = s.emptiest()
-	if !s.grow(shard) {
-		return 0, false
-	}
-	s.promise(shard)
-	return shard, true
+	return s.first < s.most
 }
 
 // probed is how many shards have to fail before it is taken to be more than the
@@ -251,7 +257,8 @@ func (s *Set) Full() bool {
 	return true
 }
 
-// Exhausted reports whether Reserve has found no room, and there has been none since.
+// Exhausted reports whether Reserve or Ready has found no room, and there has been none
+// since.
 func (s *Set) Exhausted() bool { return s.first == s.most }
 
 // Promised returns the number of promised places.

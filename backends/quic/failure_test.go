@@ -221,3 +221,14 @@ func TestOneLostConnectionDoesNotDisturbTheOthers(t *testing.T) {
 		works(t, 256, client, server)
 	})
 }
+
+func TestWhoWouldRatherKnowThanWaitIsToldThatNobodyAnswers(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		p := w.dial(DialConfig{FailFast: true})
+		begun := time.Now()
+		_, err := p.Acquire(t.Context())
+		if err == nil || time.Since(begun) != 3*handshakeTimeout {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+	})
+}

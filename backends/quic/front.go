@@ -66,6 +66,10 @@ type DialConfig struct {
 	// Sizing moves that number; nil is the pool's default.
 	Sizing sizing.Policy
 
+	// FailFast has Acquire return why a stream could not be made, at once, instead of waiting
+	// for the next attempt: see [poolkit.Config.FailFast].
+	FailFast bool
+
 	// KeepAlive is the period of pings on a connection that is otherwise silent;
 	// default 10 s.
 	KeepAlive time.Duration
@@ -137,6 +141,7 @@ func Dial(cfg DialConfig) (*poolkit.Pool[*StreamConn], error) {
 	d.spread = min(max(cfg.Connections, servers), maxShards)
 	core.Spread = d.spread
 	core.NewestFirst = servers == 1
+	core.FailFast = cfg.FailFast
 	p, err := poolkit.New(core)
 	if err != nil {
 		return nil, errors.Join(err, d.close())

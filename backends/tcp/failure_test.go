@@ -514,3 +514,22 @@ func TestAConnectionThatDoesNotTellWhereItLeadsIsUsedAndClosed(t *testing.T) {
 		t.Errorf("%d were made, and %d closed", made.Load(), closed.Load())
 	}
 }
+
+func TestWhoWouldRatherKnowThanWaitIsToldThatNobodyListens(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	ln.Close()
+	for name, dial := range map[string]func(DialConfig) (*pool, error){"Dial": Dial, "DialPeer": DialPeer} {
+		p, err := dial(DialConfig{Addr: addr, FailFast: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Acquire(t.Context()); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("%s: %v", name, err)
+		}
+		p.Close()
+	}
+}

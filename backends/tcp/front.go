@@ -68,6 +68,10 @@ type DialConfig struct {
 	// Sizing moves the number of idle connections; nil is the pool's default.
 	Sizing sizing.Policy
 
+	// FailFast has Acquire return why a connection could not be made, at once, instead of
+	// waiting for the next attempt: see [poolkit.Config.FailFast].
+	FailFast bool
+
 	// MaxDialing is the number of dials under way at once; default 32.
 	MaxDialing int
 
@@ -143,6 +147,7 @@ func (cfg *DialConfig) core(d *dialer) poolkit.Config[*Conn] {
 	core.MinCapacity, core.MaxCapacity, core.Places = cfg.bounds()
 	core.MaxShards = 1
 	core.Sizing = cfg.Sizing
+	core.FailFast = cfg.FailFast
 	core.MaxDialing = cfg.MaxDialing
 	core.DialTimeout = cfg.DialTimeout
 	core.Closed = func() error {
