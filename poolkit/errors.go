@@ -39,8 +39,8 @@ func Permanent(err error) error {
 
 // IsPermanent reports whether err, or an error it wraps, is marked by [Permanent].
 func IsPermanent(err error) bool {
-	var p *permanentError
-	return errors.As(err, &p)
+	_, permanent := errors.AsType[*permanentError](err)
+	return permanent
 }
 
 type permanentError struct{ error }

@@ -126,8 +126,8 @@ func (x *exchanges) answer(ctx context.Context, s *quicgo.Stream, id poolkit.ID)
 
 // isQuota reports whether a server has reset a stream as one too many.
 func isQuota(err error) bool {
-	var reset *quicgo.StreamError
-	return errors.As(err, &reset) && reset.Remote && reset.ErrorCode == codeQuota
+	reset, ok := errors.AsType[*quicgo.StreamError](err)
+	return ok && reset.Remote && reset.ErrorCode == codeQuota
 }
 
 // reset ends both halves of a stream at once.
