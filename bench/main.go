@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/vistone/poolkit/bench/measure"
+	"github.com/vistone/poolkit/bench/policy"
 	"github.com/vistone/poolkit/bench/report"
 	"github.com/vistone/poolkit/bench/stream"
 	"github.com/vistone/poolkit/bench/workload"
@@ -56,7 +57,9 @@ func run(e measure.Effort, only string, write bool) error {
 }
 
 // experiments are everything that is measured.
-func experiments() []report.Experiment { return slices.Concat(workload.All(), stream.All()) }
+func experiments() []report.Experiment {
+	return slices.Concat(workload.All(), policy.All(), stream.All())
+}
 
 // chosen returns the experiments with these names.
 func chosen(names string) ([]report.Experiment, error) {
