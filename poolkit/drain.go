@@ -13,8 +13,8 @@ func (l *ledger[C]) flush() []*member[C] {
 func (l *ledger[C]) clear(why Reason) []*member[C] {
 	gone := make([]*member[C], 0, l.idle.len+l.leavers)
 	if l.leavers > 0 {
-		for _, m := range l.members {
-			if m != nil && m.state == leaving {
+		for m := range l.members.all() {
+			if m.state == leaving {
 				l.close(m, why)
 				gone = append(gone, m)
 			}
@@ -58,12 +58,12 @@ func (l *ledger[C]) drain() ([]*member[C], []*waiter[C]) {
 func (l *ledger[C]) seize() []*member[C] {
 	var gone []*member[C]
 	seize := func(m *member[C]) {
-		if m != nil && m.state == onLoan {
+		if m.state == onLoan {
 			l.close(m, PoolClosed)
 			gone = append(gone, m)
 		}
 	}
-	for _, m := range l.members {
+	for m := range l.members.all() {
 		seize(m)
 	}
 	for _, m := range l.unnamed {

@@ -28,7 +28,7 @@ func (l *ledger[C]) first() *member[C] {
 
 // idleWith returns the idle member with an ID, or nil.
 func (l *ledger[C]) idleWith(id ID) *member[C] {
-	if m := l.members[id]; m != nil && m.state == idle {
+	if m, _ := l.members.get(id); m != nil && m.state == idle {
 		return m
 	}
 	return nil

@@ -43,8 +43,8 @@ type ledger[C any] struct {
 	began       time.Time // what its durations count from
 
 	shards  *sharding.Set
-	members map[ID]*member[C] // every open member; nil where the ID is promised to a peer
-	unnamed []*member[C]      // those whose ID is another's now; few, and seldom any
+	members index[C]     // every open member, and the IDs promised to peers
+	unnamed []*member[C] // those whose ID is another's now; few, and seldom any
 	peers   peers[C]
 	waiters waitlist[C]
 	readies readinesses
@@ -91,7 +91,7 @@ func newLedger[C any](cfg *Config[C], now time.Time) ledger[C] {
 		firstID:     cfg.FirstID,
 		began:       now,
 		shards:      shards,
-		members:     make(map[ID]*member[C]),
+		members:     newIndex[C](),
 		idle:        queue[C]{by: ofPool},
 		peers:       ps,
 		minCapacity: cfg.MinCapacity,
@@ -117,7 +117,7 @@ func (l *ledger[C]) find(w *wish) *member[C] {
 	q := &l.idle
 	switch w.kind {
 	case forID:
-		if m := l.members[w.id]; m != nil && (m.state == idle || m.state == leaving) {
+		if m, _ := l.members.get(w.id); m != nil && (m.state == idle || m.state == leaving) {
 			return m
 		}
 		return nil
@@ -257,7 +257,7 @@ func (l *ledger[C]) close(m *member[C], why Reason) {
 
 // holder returns the member on loan, or being shut, that has an ID, or nil.
 func (l *ledger[C]) holder(id ID) *member[C] {
-	if m := l.members[id]; m != nil && (m.state == onLoan || m.state == closing) {
+	if m, _ := l.members.get(id); m != nil && (m.state == onLoan || m.state == closing) {
 		return m
 	}
 	return nil
@@ -266,7 +266,7 @@ func (l *ledger[C]) holder(id ID) *member[C] {
 // disown takes its ID from a holder, for good: it does not come back to idle.
 func (l *ledger[C]) disown(m *member[C]) {
 	if l.holder(m.id) == m {
-		delete(l.members, m.id)
+		l.members.remove(m.id)
 		l.unnamed = append(l.unnamed, m)
 	}
 }
@@ -278,8 +278,8 @@ func (l *ledger[C]) named(m *member[C]) bool { return !slices.Contains(l.unnamed
 // a peer that begins anew may use it again.
 func (l *ledger[C]) free(m *member[C]) {
 	l.move(m, shut)
-	if l.members[m.id] == m {
-		delete(l.members, m.id)
+	if named, _ := l.members.get(m.id); named == m {
+		l.members.remove(m.id)
 		return
 	}
 	if i := slices.Index(l.unnamed, m); i >= 0 {

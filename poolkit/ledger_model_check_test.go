@@ -110,7 +110,7 @@ func (w *model) checkIDs() {
 	var owner [modelIDs]bool
 	n := 0
 	claim := func(id ID, m *member[int]) {
-		got, known := w.l.members[id]
+		got, known := w.l.members.get(id)
 		if owner[id[3]] || !known || got != m {
 			w.fatalf("ID %v names %p (%t), want %p, once", id, got, known, m)
 		}
@@ -131,8 +131,8 @@ func (w *model) checkIDs() {
 			claim(t.id, nil)
 		}
 	}
-	if len(w.l.members) != n {
-		w.fatalf("%d IDs are in use, want %d", len(w.l.members), n)
+	if w.l.members.len != n {
+		w.fatalf("%d IDs are in use, want %d", w.l.members.len, n)
 	}
 	if w.l.firstGiven != w.firstGiven {
 		w.fatalf("the first ID was given: %t, want %t", w.l.firstGiven, w.firstGiven)

@@ -79,13 +79,13 @@ func (l *ledger[C]) admit(shard int, id ID) (t ticket, room, unique bool) {
 		return ticket{}, false, true
 	}
 	if l.firstID != nil {
-		if _, taken := l.members[*l.firstID]; !l.firstGiven && !taken {
+		if _, taken := l.members.get(*l.firstID); !l.firstGiven && !taken {
 			id = *l.firstID
 		} else if id == *l.firstID {
 			return ticket{}, true, false
 		}
 	}
-	if _, taken := l.members[id]; taken {
+	if _, taken := l.members.get(id); taken {
 		return ticket{}, true, false
 	}
 	if !l.shards.ReserveOn(shard) {
@@ -95,7 +95,7 @@ func (l *ledger[C]) admit(shard int, id ID) (t ticket, room, unique bool) {
 		l.shards.Move(shard, sharding.Promised, sharding.Free)
 		return ticket{}, false, true
 	}
-	l.members[id] = nil
+	l.members.put(id, nil)
 	return ticket{shard: shard, epoch: l.epoch, accepted: true, id: id}, true, true
 }
 
@@ -111,7 +111,7 @@ func (l *ledger[C]) land(t ticket, m *member[C], peer string) (*waiter[C], error
 		return nil, err
 	}
 	l.withdraw(t)
-	l.members[m.id] = m
+	l.members.put(m.id, m)
 	l.peers.join(m, peer)
 	if l.firstID != nil && m.id == *l.firstID {
 		l.firstGiven = true
@@ -153,7 +153,7 @@ func (l *ledger[C]) objection(t ticket, m *member[C]) error {
 	if t.accepted {
 		return nil // its ID was promised to it
 	}
-	if _, taken := l.members[m.id]; taken || l.firstID != nil && m.id == *l.firstID {
+	if _, taken := l.members.get(m.id); taken || l.firstID != nil && m.id == *l.firstID {
 		return ErrDuplicateID
 	}
 	return nil
@@ -165,7 +165,7 @@ func (l *ledger[C]) withdraw(t ticket) {
 		l.stale--
 	}
 	if t.accepted {
-		delete(l.members, t.id)
+		l.members.remove(t.id)
 	} else {
 		l.dialing--
 	}

@@ -5,7 +5,7 @@
 // time, so a policy is tested, simulated and compared without a clock, a goroutine or
 // a pool. Package sizing/sim does so.
 //
-// The policies here are [Ladder], the default of all pools, which follows demand by what
-// a wait is worth; [Stepwise], the documented rule of small steps; and [Fixed], which
+// The policies here are [Ladder], the default of all pools that dial, which follows
+// demand by what a wait is worth; [Stepwise], the documented rule of small steps; and [Fixed], which
 // always answers the same. What each of them costs is in docs/sizing.md.
 package sizing

@@ -99,7 +99,7 @@ func poisson(mean float64, n int) float64 {
 
 const logRootTau = 0.9189385332046727 // of √2π
 
-// logFactorial is Stirling's series, good to 0.0005.
+// logFactorial is Stirling's series, good to 0.0005 for n = 1, and 0.0000013 for the n > 12 that it is used for.
 func logFactorial(n int) float64 {
 	x := float64(n)
 	return (x+0.5)*math.Log(x) - x + logRootTau + 1/(12*x)

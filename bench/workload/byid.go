@@ -13,7 +13,7 @@ import (
 var byID = []Workload{
 	{
 		Name: "by-id", Title: "By ID, one core",
-		About: "One goroutine takes members by ID, in an order that looks like chance, and gives each back at once.",
+		About: "One goroutine takes members by ID, by chance, and gives each back at once.",
 		Cores: 1, Clock: measure.CPU,
 		Kinds: keyed, Base: subject.IDMap.Name,
 		Cases: []Case{byIDCase(1<<10, 1, 0), byIDCase(1<<13, 1, 0.35), byIDCase(1<<16, 1, 0.60)},
@@ -39,17 +39,17 @@ func byIDCase(members, workers int, goal float64) Case {
 	}
 }
 
-// takeByID lets each worker take members whose number is its own modulo workers. The order
-// is that of a linear congruential generator, so each of them comes once before any comes
-// again. Both numbers are powers of two.
+// takeByID lets each worker take members whose number is its own modulo workers, by chance.
+// In an order that repeats itself each would find the next beside it, where it was put last.
+// Both numbers are powers of two.
 func takeByID(p subject.Pool, members, workers int) measure.Run {
 	ws := each[subject.Keyed](p, workers)
 	return func(d time.Duration) measure.Tally {
 		return measure.Crowd(workers, d, func(i int, over *measure.Bell) (n int) {
-			at := 0
+			at := uint64(i)
 			for w := ws[i]; !over.Rung(); n++ {
-				at = (at*1664525 + 1013904223) & (members/workers - 1)
-				takeID(context.Background(), w, subject.Name(at*workers+i))
+				at = at*6364136223846793005 + 1442695040888963407 // Knuth's; its high bits are good
+				takeID(context.Background(), w, subject.Name(int(at>>32)&(members/workers-1)*workers+i))
 				w.Give()
 			}
 			return n

@@ -8,6 +8,6 @@
 // has stood unused. [World.Poll] is the way it was done before: members are made
 // in rounds, and callers look every 50 ms whether there is one.
 //
-// What a policy can reach at best is said by [RateOracle], [Offline] and
+// What a policy can reach at best is said by [RateOracle], [World.Offline] and
 // [World.Clairvoyant]; what others do, by [Knative] and [Prefork].
 package sim
