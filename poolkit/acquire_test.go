@@ -379,3 +379,38 @@ func TestTheIDOfADeadMemberThatSomebodyHoldsIsAnothers(t *testing.T) {
 		})
 	}
 }
+
+func TestThoseWhoseContextIsOneShareTheErrorOfItsEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := &world{}
+		cfg := w.config(1)
+		cfg.Places, cfg.MaxShards = 1, 1
+		p := open(t, w, cfg)
+		defer acquire(t, p).Release()
+		for round := range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			own, cancel := context.WithTimeout(t.Context(), time.Second+time.Millisecond)
+			defer cancel()
+			results := make(chan got, 4)
+			for i := range 2 {
+				call(results, i, func() (poolkit.Lease[*conn], error) { return p.Acquire(ctx) })
+			}
+			call(results, 2, func() (poolkit.Lease[*conn], error) { return p.AcquireID(ctx, number(99)) })
+			call(results, 3, func() (poolkit.Lease[*conn], error) { return p.Acquire(own) })
+			var errs [4]*poolkit.AcquireError
+			for range 4 {
+				r := <-results
+				if !errors.As(r.err, &errs[r.caller]) || !errors.Is(r.err, context.DeadlineExceeded) || !errs[r.caller].Timeout() {
+					t.Fatalf("caller %d: %v", r.caller, r.err)
+				}
+			}
+			if errs[0] != errs[1] || errs[0] == errs[2] || errs[0] == errs[3] {
+				t.Errorf("%p and %p are of one context, %p is about an ID, and %p of another context", errs[0], errs[1], errs[2], errs[3])
+			}
+			if n := errs[0].Stats.Acquires; n != uint64(1+4*(round+1)) || !errs[2].ByID {
+				t.Errorf("the error is about %d acquires, want those up to then", n)
+			}
+		}
+	})
+}

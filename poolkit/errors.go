@@ -108,7 +108,8 @@ type AcquireError struct {
 
 	Stats Stats // the pool at that moment
 
-	ready int // how many members WaitReady waited for
+	ready int             // how many members WaitReady waited for
+	done  <-chan struct{} // of the context whose end it is about, where others may wait under that
 }
 
 func (e *AcquireError) Error() string {

@@ -34,10 +34,12 @@ func newIndex[C any]() index[C] {
 	return index[C]{salt: rand.Uint64(), factor: rand.Uint64() | 1}
 }
 
-// home is where an ID goes, if nothing is there.
+// home is where an ID goes, if nothing is there. With one product instead of two, IDs that
+// come in turn would now and then make a crowd.
 func (x *index[C]) home(id ID) int {
-	n := uint64(binary.LittleEndian.Uint32(id[:]))
-	return int((n ^ x.salt) * x.factor >> x.shift)
+	const golden = 0x9e3779b97f4a7c15 // 2⁶⁴ divided by the golden ratio
+	n := (uint64(binary.LittleEndian.Uint32(id[:])) ^ x.salt) * x.factor
+	return int((n ^ n>>32) * golden >> x.shift)
 }
 
 // find returns the slot of an ID, or the free one that ends the search. There are slots.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vistone/poolkit/sizing"
@@ -12,11 +13,12 @@ import (
 // A Pool keeps members ready. Its methods may be called by any goroutine at any
 // time; [New] starts it and [Pool.Close] or [Pool.Shutdown] ends it.
 type Pool[C any] struct {
-	cfg    Config[C]          // set by New, never written again
-	ctx    context.Context    // parent of every dial and accept; ends when the pool drains
-	cancel context.CancelFunc //
-	spare  sync.Pool          // of *waiter[C]
-	plain  bool               // no callback runs when a member is lent or comes back, and idle ones are not sorted
+	cfg    Config[C]                    // set by New, never written again
+	ctx    context.Context              // parent of every dial and accept; ends when the pool drains
+	cancel context.CancelFunc           //
+	spare  sync.Pool                    // of *waiter[C]
+	vain   atomic.Pointer[AcquireError] // of those who gave up last
+	plain  bool                         // no callback runs when a member is lent or comes back, and idle ones are not sorted
 
 	// work counts the goroutines of the pool. It is added to only under mu, and only
 	// while the pool is not draining or something is open: Close waits for it after
