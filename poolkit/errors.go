@@ -22,7 +22,7 @@ var (
 	ErrDuplicateID = errors.New("duplicate ID")
 
 	// ErrLost is why a member is turned away that ended while it was arriving, and why
-	// nobody gets one that is asked for by ID and ends.
+	// one that is asked for by ID is not lent when it has just ended.
 	ErrLost = errors.New("the member has ended")
 )
 
