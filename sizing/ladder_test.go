@@ -76,9 +76,9 @@ func (s *stock) pass(d time.Duration) {
 	}
 }
 
-// steadily takes one after each gap, for a while.
-func (s *stock) steadily(gap, length time.Duration) {
-	for end := s.now + length; s.now < end; s.pass(gap) {
+// steadily takes 100 a second for a while, one after the other.
+func (s *stock) steadily(length time.Duration) {
+	for end := s.now + length; s.now < end; s.pass(10 * ms) {
 		s.take(1)
 	}
 }
@@ -118,7 +118,7 @@ func TestLadderTellsThisStory(t *testing.T) {
 
 func TestLadderExpectsWhatTheRateOfTakesNeeds(t *testing.T) {
 	s := newStock(&sizing.Ladder{Price: 30 * time.Second}, 100*ms)
-	s.steadily(10*ms, 20*time.Second)
+	s.steadily(20 * time.Second)
 	// Ten are on their way at any time. Were the takes independent, the 22nd spare would
 	// be needed once in 30 s: 100/s × P(Poisson(10) = 21) = 1/11 s, and of 22 = 1/25 s.
 	if s.d.Target < 20 || s.d.Target > 24 || !strings.Contains(s.d.Reason.String(), "are taken a second") {
@@ -172,10 +172,10 @@ func TestLadderHoldsLongerForAHigherPrice(t *testing.T) {
 
 func TestLadderReckonsWithCreationsThatFail(t *testing.T) {
 	s := newStock(&sizing.Ladder{}, 100*ms)
-	s.steadily(10*ms, 10*time.Second)
+	s.steadily(10 * time.Second)
 	before := s.d.Target
 	s.observe = func(o *sizing.Observation) { o.Failed = o.Created } // each second one
-	s.steadily(10*ms, 10*time.Second)
+	s.steadily(10 * time.Second)
 	if s.d.Target < before*3/2 {
 		t.Errorf("the target went from %d to %d when half of all creations failed", before, s.d.Target)
 	}
@@ -285,13 +285,13 @@ func TestLadderEndsItsGrowthInTimeWhereNobodyTakesAnyMore(t *testing.T) {
 
 func TestLadderForgetsAnOutage(t *testing.T) {
 	s := newStock(&sizing.Ladder{}, 100*ms)
-	s.steadily(10*ms, 10*time.Second)
+	s.steadily(10 * time.Second)
 	before := s.d.Target
 	s.observe = func(o *sizing.Observation) { o.Created, o.Failed = 0, o.Created }
-	s.steadily(10*ms, 10*time.Second)
+	s.steadily(10 * time.Second)
 	during := s.d.Target
 	s.observe = nil
-	s.steadily(10*ms, 40*time.Second)
+	s.steadily(40 * time.Second)
 	if after := s.d.Target; during <= before || after > before+before/10 {
 		t.Errorf("the target was %d before an outage, %d in it, and %d after; want it higher in it, and back", before, during, after)
 	}
