@@ -152,17 +152,14 @@ func TestAMemberMaySayThatItIsLeavingAtAnyTime(t *testing.T) {
 	for when, at := range map[string]int{"arriving": 1, "returning": 2, "being examined": 2} {
 		bubble(t, func(t *testing.T) {
 			w := &world{}
-			cfg := watched(w.config(1))
-			watch, watches := cfg.Watch, 0
-			cfg.Watch = func(c *conn, wt poolkit.Watcher) func() bool {
-				stop := watch(c, wt)
+			watches := 0
+			cfg := seen(watched(w.config(1)), func(c *conn) {
 				if c.id == number(1) {
 					if watches++; watches == at {
-						wt.Leaving()
+						c.watcher.Leaving()
 					}
 				}
-				return stop
-			}
+			})
 			if when == "being examined" {
 				cfg.Check = func(context.Context, *conn) error { return nil }
 				cfg.CheckInterval = time.Second
@@ -191,21 +188,27 @@ func TestAMemberMaySayThatItIsLeavingAtAnyTime(t *testing.T) {
 	}
 }
 
+// lingering opens a pool, and notes when it has lingered and when it has closed.
+func lingering(t *testing.T, w *world, linger func(context.Context)) (*poolkit.Pool[*conn], *notes[string]) {
+	t.Helper()
+	cfg, steps := w.config(1), new(notes[string])
+	cfg.Linger = func(ctx context.Context) {
+		linger(ctx)
+		steps.add("lingered")
+	}
+	cfg.Closed = func() error {
+		steps.add("closed")
+		return nil
+	}
+	p := open(t, w, cfg)
+	ready(t, p)
+	return p, steps
+}
+
 func TestShutdownLingersOnceAndNotAfterClose(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := &world{}
-		cfg := w.config(1)
-		var steps notes[string]
-		cfg.Linger = func(ctx context.Context) {
-			steps.add("linger")
-			_ = pass(ctx, time.Minute)
-		}
-		cfg.Closed = func() error {
-			steps.add("closed")
-			return nil
-		}
-		p := open(t, w, cfg)
-		ready(t, p)
+		p, steps := lingering(t, w, func(ctx context.Context) { _ = pass(ctx, time.Minute) })
 		begun := time.Now()
 		var both sync.WaitGroup
 		for range 2 {
@@ -219,7 +222,7 @@ func TestShutdownLingersOnceAndNotAfterClose(t *testing.T) {
 		if err := p.Shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if want := []string{"linger", "closed"}; !slices.Equal(steps.list(), want) {
+		if want := []string{"lingered", "closed"}; !slices.Equal(steps.list(), want) {
 			t.Errorf("%q, want %q", steps.list(), want)
 		}
 	})
@@ -228,19 +231,10 @@ func TestShutdownLingersOnceAndNotAfterClose(t *testing.T) {
 func TestCloseEndsLingeringAndWaitsForIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := &world{}
-		cfg := w.config(1)
-		var steps notes[string]
-		cfg.Linger = func(ctx context.Context) {
+		p, steps := lingering(t, w, func(ctx context.Context) {
 			_ = pass(ctx, time.Hour)
 			time.Sleep(time.Second)
-			steps.add("lingered")
-		}
-		cfg.Closed = func() error {
-			steps.add("closed")
-			return nil
-		}
-		p := open(t, w, cfg)
-		ready(t, p)
+		})
 		begun := time.Now()
 		time.AfterFunc(time.Second, func() { p.Close() })
 		if err := p.Shutdown(t.Context()); err != nil || time.Since(begun) != 2*time.Second {

@@ -96,19 +96,26 @@ func TestMembersThatEndTogetherSoonAfterTheyWereMadeAreReplacedWithinASecond(t *
 	})
 }
 
+// seen adds to a watch what is to happen when it starts.
+func seen(cfg poolkit.Config[*conn], then func(*conn)) poolkit.Config[*conn] {
+	watch := cfg.Watch
+	cfg.Watch = func(c *conn, w poolkit.Watcher) func() bool {
+		stop := watch(c, w)
+		then(c)
+		return stop
+	}
+	return cfg
+}
+
 // One old member lives; whatever is dialled after it ends as soon as it has arrived.
 func TestAnOldMemberProvesNothingAboutNewOnes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := &world{delay: time.Millisecond}
-		cfg := watched(w.config(1))
-		watch := cfg.Watch
-		cfg.Watch = func(c *conn, wt poolkit.Watcher) func() bool {
-			stop := watch(c, wt)
+		cfg := seen(watched(w.config(1)), func(c *conn) {
 			if c.id != number(1) {
 				time.AfterFunc(time.Microsecond, c.end)
 			}
-			return stop
-		}
+		})
 		p := open(t, w, cfg)
 		after(10 * time.Second)
 		p.Resize(2, 2)
@@ -124,19 +131,15 @@ func TestAMemberThatThePeerOpenedDoesNotKeepUpTheDoubt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := &world{delay: 100 * time.Millisecond}
 		ps := newPeers(w)
-		cfg := watched(w.config(8))
-		cfg.Acceptor = ps
-		watch := cfg.Watch
 		const theirs = 63
 		var doomed atomic.Bool
 		doomed.Store(true)
-		cfg.Watch = func(c *conn, wt poolkit.Watcher) func() bool {
-			stop := watch(c, wt)
+		cfg := seen(watched(w.config(8)), func(c *conn) {
 			if doomed.Load() && c.shard != theirs {
 				time.AfterFunc(time.Microsecond, c.end)
 			}
-			return stop
-		}
+		})
+		cfg.Acceptor = ps
 		p := open(t, w, cfg)
 		ps.offer(&offer{shard: theirs})
 		after(30 * time.Second)
@@ -157,14 +160,10 @@ func TestAMemberThatThePeerOpenedDoesNotKeepUpTheDoubt(t *testing.T) {
 func TestAPeerThatAnnouncesEveryEndAtOnceIsDialledAtThePaceOfFailures(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := &world{delay: time.Millisecond}
-		cfg := watched(w.config(2))
-		watch := cfg.Watch
-		cfg.Watch = func(c *conn, wt poolkit.Watcher) func() bool {
-			stop := watch(c, wt)
-			time.AfterFunc(time.Microsecond, wt.Leaving)
+		cfg := seen(watched(w.config(2)), func(c *conn) {
+			time.AfterFunc(time.Microsecond, c.watcher.Leaving)
 			time.AfterFunc(time.Second, c.end)
-			return stop
-		}
+		})
 		p := open(t, w, cfg)
 		after(10 * time.Second)
 		if s := p.Stats(); w.dialled() > 30 || s.Failed != 0 {

@@ -30,7 +30,8 @@
 // A greeting is something else: until somebody has read or written, what the server sends
 // waits for whoever comes first. With TLS, session tickets, key updates and the like are
 // no bytes in this sense. They are taken in when a connection comes back, and
-// close_notify is an end.
+// close_notify is an end. Of a connection that nobody has used nothing is taken in, so that
+// there close_notify is not seen before the end of TCP, which as a rule comes with it.
 //
 // No look at a socket can see that the other host is gone without a word, that the
 // network drops everything, or that the server accepts and does not answer. The first two

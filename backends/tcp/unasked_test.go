@@ -68,36 +68,21 @@ func TestAConnectionOnWhichHalfARecordHasArrivedIsNotUsedAgain(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatTLSHasEndedIsNotLentThoughNobodyHasUsedIt(t *testing.T) {
-	server, client := certificate(t)
-	ends := make(chan bool, 1)
-	ends <- true // the first connection, and no other
-	up := startUpstream(t, nil, func(c net.Conn) {
-		s := tls.Server(c, server)
-		if s.Handshake() != nil {
-			return
-		}
-		select {
-		case <-ends:
-			_ = s.CloseWrite()
-		default:
-			_, _ = s.Write([]byte("hello"))
-		}
-		_, _ = io.Copy(io.Discard, c)
-	})
-	p, err := Dial(DialConfig{Addr: up.addr, TLS: client, MinCapacity: 1, MaxCapacity: 1, MaxOpen: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Close() })
-	ready(t, p, 1)
+// Libraries look whether it is a *tls.Conn, and what it has negotiated.
+func TestAGreetingDoesNotChangeWhatAConnectionIs(t *testing.T) {
+	_, cfg := serverThat(t, true, greet)
+	p := poolOf(t, 1, cfg)
 	l := acquire(t, p)
-	eventually(t, "nothing has arrived", func() bool { return l.Conn().socket.look() == waiting })
-	l.Release() // it is looked at here, and the next when it is lent: its greeting is not lost
+	eventually(t, "no greeting arrived", func() bool { return l.Conn().socket.look() == waiting })
+	l.Release()
 	l = acquire(t, p)
-	defer l.Discard()
-	var b [5]byte
-	if n, err := io.ReadFull(l.Conn(), b[:]); string(b[:]) != "hello" {
+	bare, ok := l.Conn().NetConn().(*tls.Conn)
+	if !ok || !l.Hijack() {
+		t.Fatalf("it is a %T", l.Conn().NetConn())
+	}
+	defer bare.Close()
+	var b [7]byte
+	if n, err := io.ReadFull(bare, b[:]); string(b[:]) != "welcome" {
 		t.Errorf("it begins with %q, %v; want the greeting", b[:n], err)
 	}
 }

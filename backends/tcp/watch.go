@@ -65,8 +65,8 @@ func healthy(c *Conn) bool {
 	switch {
 	case s == ended:
 		return false
-	case !c.used.Load(): // a greeting may wait
-		return s == quiet || c.socket.open() && (c.secure == nil || !c.empty())
+	case !c.used.Load(): // what waits is for the first user: a greeting, as HTTP/2 has
+		return s == quiet || c.socket.open()
 	case c.secure == nil:
 		return s == quiet
 	case s == quiet && !c.dirty.Load():
