@@ -17,7 +17,7 @@ type Pool[C any] struct {
 	ctx    context.Context              // parent of every dial and accept; ends when the pool drains
 	cancel context.CancelFunc           //
 	spare  sync.Pool                    // of *waiter[C]
-	vain   atomic.Pointer[AcquireError] // of those who gave up last
+	vain   atomic.Pointer[AcquireError] // of those who gave up last; stored under mu
 	plain  bool                         // no callback runs when a member is lent or comes back, and idle ones are not sorted
 
 	// work counts the goroutines of the pool. It is added to only under mu, and only

@@ -54,10 +54,10 @@ func (p *Pool[C]) await(ctx context.Context, w *waiter[C]) (*member[C], error) {
 // sends it. Those who wanted any and whose contexts are one share an error: to make one for
 // each takes a sixth of the wait of a thousand that give up together.
 func (p *Pool[C]) giveUp(ctx context.Context, w *waiter[C]) (*member[C], error) {
-	e := p.vain.Load()
-	shared := e != nil && w.kind == forAny && e.done == ctx.Done()
+	done := ctx.Done()
+	e := p.shared(w, done)
 	var why error
-	if !shared {
+	if e == nil {
 		why = whyEnded(ctx)
 	}
 	p.mu.Lock()
@@ -66,16 +66,27 @@ func (p *Pool[C]) giveUp(ctx context.Context, w *waiter[C]) (*member[C], error) 
 		<-w.ready
 		return p.answer(w)
 	}
-	if !shared {
+	if e == nil {
+		e = p.shared(w, done) // somebody may have made it meanwhile
+	}
+	if e == nil {
 		e = p.acquireError(&w.wish, why)
+		if w.kind == forAny {
+			e.done = done
+			p.vain.Store(e)
+		}
 	}
 	p.ledger.share.served(p.ledger.urgent()) // or given up
 	p.mu.Unlock()
-	if !shared && w.kind == forAny {
-		e.done = ctx.Done()
-		p.vain.Store(e)
-	}
 	return nil, e
+}
+
+// shared returns the error of those who gave up last, if it will do for w too, or nil.
+func (p *Pool[C]) shared(w *waiter[C], done <-chan struct{}) *AcquireError {
+	if e := p.vain.Load(); e != nil && e.done == done && w.kind == forAny {
+		return e
+	}
+	return nil
 }
 
 // answer returns what w was told.
