@@ -63,7 +63,7 @@ type ledger[C any] struct {
 	last        error     // the latest failure, until a member arrives
 	permanent   error     // the same, if marked so
 	dialFault   bool      // it came of a dial, and not of accepting
-	retry       bool      // a caller was told the permanent error since the latest attempt
+	retry       bool      // a caller was told why nothing is made, since the latest attempt
 
 	firstGiven bool   // the member with firstID has arrived
 	epoch      uint32 // counts flushes

@@ -62,7 +62,7 @@ func (l *ledger[C]) missing() int {
 }
 
 // callers returns for how many callers members are made: those who wait, and one of those
-// who did not, being told the permanent error. Somebody has to find out when it is over,
+// who did not, being told why none is made. Somebody has to find out when it is over,
 // also in a pool that keeps nothing ready.
 func (l *ledger[C]) callers() int {
 	if l.retry {

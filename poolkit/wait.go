@@ -51,8 +51,8 @@ func (p *Pool[C]) await(ctx context.Context, w *waiter[C]) (*member[C], error) {
 }
 
 // giveUp ends a wait, unless the answer is on its way: whoever took w out of its line
-// sends it. Those who wanted any and whose contexts are one share an error: to make one for
-// each takes a sixth of the wait of a thousand that give up together.
+// sends it. Those who wanted any and whose contexts are one share an error: with one for
+// each, a thousand that give up together take half as long again.
 func (p *Pool[C]) giveUp(ctx context.Context, w *waiter[C]) (*member[C], error) {
 	done := ctx.Done()
 	e := p.shared(w, done)

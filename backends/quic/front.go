@@ -192,9 +192,9 @@ type ListenConfig struct {
 	TLS *tls.Config
 
 	// AllowedClients is a comma-separated list of the IP addresses and prefixes that
-	// may connect; empty means all. ::/0 is about IPv6 alone. Strangers are refused before the TLS handshake. A
-	// connection that moves to any other address is closed within a second, and none of
-	// its streams is handed out.
+	// may connect; empty means all, and ::/0 is about IPv6 alone. Strangers are refused
+	// before the TLS handshake. A connection that moves to any other address is closed
+	// within a second, and none of its streams is handed out.
 	AllowedClients string
 
 	// Limits bound what one client address may take; zero means the defaults, which no
